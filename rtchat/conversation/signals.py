@@ -1,0 +1,138 @@
+"""What crosses the machine's skin: inputs tell it what happened, effects ask the session to act.
+
+Past and noun names tell (`Heard`, `Typed`), imperative names ask (`Play`, `Flush`). Server events are inputs
+too, as they are. No clock is read: time and "how much was heard" come in.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rtchat.conversation.notices import Notice, ToolStatus
+    from rtchat.protocol.client_events import ClientEvent
+    from rtchat.protocol.translation import TranslationClientEvent
+
+# --- inputs -----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """Sound of an item that has left the loudspeaker, by the device's clock.
+
+    Attributes:
+        item_id: The item.
+        content_index: Its content part.
+        ms: Milliseconds of this part heard so far; never more than was played into the speaker.
+    """
+
+    item_id: str
+    content_index: int
+    ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Drained:
+    """Everything given to the loudspeaker has left it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Captured:
+    """A chunk of the microphone, 24 kHz mono PCM16, 20 to 40 ms."""
+
+    pcm: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Typed:
+    """A line that the user typed or piped in."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class InterruptPressed:
+    """The key that stops the assistant."""
+
+
+@dataclass(frozen=True, slots=True)
+class TalkPressed:
+    """Push to talk: the key went down."""
+
+
+@dataclass(frozen=True, slots=True)
+class TalkReleased:
+    """Push to talk: the key came up."""
+
+
+@dataclass(frozen=True, slots=True)
+class MuteToggled:
+    """The key that mutes the microphone, or unmutes it."""
+
+
+@dataclass(frozen=True, slots=True)
+class ToolDone:
+    """A tool has answered. `output` is what the model gets, a JSON text."""
+
+    call_id: str
+    output: str
+    status: ToolStatus
+    ms: int
+
+
+# --- effects ----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """Send this event to the server."""
+
+    event: ClientEvent | TranslationClientEvent
+
+
+@dataclass(frozen=True, slots=True)
+class Play:
+    """Give this sound (24 kHz mono PCM16) to the loudspeaker."""
+
+    item_id: str
+    content_index: int
+    pcm: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Drain:
+    """No more sound of this item comes: do not wait for a full prebuffer."""
+
+    item_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Flush:
+    """Stop the loudspeaker at once, with a short fade, and forget what is queued."""
+
+
+@dataclass(frozen=True, slots=True)
+class Show:
+    """Tell the user."""
+
+    notice: Notice
+
+
+@dataclass(frozen=True, slots=True)
+class CallTool:
+    """Run this function and answer with `ToolDone`. `arguments` is the model's JSON text, unchecked."""
+
+    call_id: str
+    name: str
+    arguments: str
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """End the session."""
+
+    reason: str
+
+
+Effect = Send | Play | Drain | Flush | Show | CallTool | End

@@ -1,0 +1,149 @@
+"""The contracts of the embedded server's engines.
+
+An engine is anything that satisfies one of these. It is made once per server (`load` work belongs there) and
+used by many sessions at once, except the voice activity detector, which has state and is made per session.
+All sound is mono PCM16 little-endian; each contract says its rate.
+
+Raises (all of them): `EngineError` when it cannot work, with a hint that names the package or the command.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
+
+
+class VoiceActivityDetector(Protocol):
+    """Is this speech? One per session."""
+
+    rate: int
+    """Hertz it wants (16 000)."""
+    window_samples: int
+    """Samples of one window (512: 32 ms)."""
+
+    def probability(self, window: bytes) -> float:
+        """Probability of speech, 0 to 1, of exactly one window; keeps state between calls."""
+        ...
+
+    def reset(self) -> None:
+        """Forget what came before."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Transcript:
+    """What was heard. `text` is empty when nothing was understood."""
+
+    text: str
+    language: str = "en"
+
+
+class SpeechToText(Protocol):
+    """Hears."""
+
+    name: str
+
+    async def transcribe(
+        self, pcm: bytes, rate: int, *, language: str | None = None, grammar: str | None = None
+    ) -> Transcript:
+        """Recognise one turn of speech.
+
+        Args:
+            pcm: Mono PCM16 at `rate` hertz.
+            rate: Hertz.
+            language: ISO 639-1 code, when the session named one.
+            grammar: A JSGF grammar of what is likely to be said; what it does not cover may still be recognised.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One entry of the conversation as a language model sees it.
+
+    Attributes:
+        role: Who.
+        text: What was said, or a tool's output (role `tool`), or the arguments (role `call`).
+        name: The function's name for `call`.
+        call_id: Joins a `call` with its `tool` answer.
+    """
+
+    role: Literal["system", "user", "assistant", "call", "tool"]
+    text: str
+    name: str = ""
+    call_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """All that a language model is given for one response.
+
+    Attributes:
+        instructions: The session's (or the response's) instructions.
+        messages: The conversation, oldest first, as it was heard (truncated answers are already cut).
+        tools: Function tools, each `{"type": "function", "name", "description", "parameters"}`.
+        tool_choice: `auto`, `none`, `required` or a function's name.
+        model: The session's model name.
+    """
+
+    instructions: str
+    messages: Sequence[Message]
+    tools: Sequence[Mapping[str, Any]] = field(default_factory=tuple)
+    tool_choice: str = "auto"
+    model: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TextPiece:
+    """A piece of the answer, best a sentence (the voice starts with the first)."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    """The model wants a function called; `arguments` is JSON text."""
+
+    name: str
+    arguments: str
+
+
+class LanguageModel(Protocol):
+    """Answers."""
+
+    name: str
+
+    def respond(self, prompt: Prompt) -> AsyncIterator[TextPiece | ToolCall]:
+        """Answer, piece by piece. Closing the iterator stops the work."""
+        ...
+
+    def grammar(self, prompt: Prompt) -> str | None:
+        """A JSGF grammar of what it understands in this situation, for the recogniser; None when anything goes."""
+        ...
+
+
+class TextToSpeech(Protocol):
+    """Speaks."""
+
+    name: str
+    rate: int
+    """Hertz of what `speak` gives (24 000)."""
+
+    def speak(self, text: str, *, voice: str, speed: float = 1.0, language: str = "en") -> AsyncIterator[bytes]:
+        """Say `text`; chunks of any whole number of samples. `voice` is one of the API's names."""
+        ...
+
+
+class Translator(Protocol):
+    """Translates text."""
+
+    name: str
+
+    def pairs(self) -> Sequence[tuple[str, str]]:
+        """Installed (source, target) pairs of ISO 639-1 codes."""
+        ...
+
+    async def translate(self, text: str, *, source: str, target: str) -> str:
+        """Translate. Raises `EngineError` (naming the package to install) for a pair that is not there."""
+        ...
