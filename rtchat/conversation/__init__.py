@@ -1,0 +1,1 @@
+"""What a conversation is: told inputs, asks for effects; pure."""
