@@ -21,6 +21,30 @@ exceptions become one of these in the module that imports the library, and nowhe
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """A hint for a mistyped name: the nearest known one, or all of them.
+
+    Args:
+        word: What was given.
+        known: What would have been right.
+
+    Returns:
+        `Did you mean marin?`, or `Known: alloy, ash, …` when nothing is near; empty when nothing is known.
+    """
+    from difflib import get_close_matches  # 5 ms, and needed only when something went wrong
+
+    names = sorted(known)
+    near = get_close_matches(word.lower(), names, n=1, cutoff=0.6)
+    if near:
+        return f"Did you mean {near[0]}?"
+    return f"Known: {', '.join(names)}." if names else ""
+
 
 class RtchatError(Exception):
     """Base of the tree.
