@@ -1,0 +1,247 @@
+# Sets this clone up: system packages, .venv, pinned and hashed Python packages. Sourced by script/rtchat and script/test.
+#
+# Nothing here writes on standard output or reads standard input, so that pipes through script/rtchat work. A stamp in
+# .venv says what was set up from which files; with it in place the whole costs a checksum. What cannot be installed is
+# named, and the rest goes on. Kept to bash 3.2, which is what macOS has.
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
+venv=$root/.venv
+log=
+absent= # system packages that could not be installed, each with a space before it
+updated= # has apt's index been renewed?
+install="apt-get -q -y -o DPkg::Lock::Timeout=120 install --no-install-recommends"
+
+say() { printf 'rtchat: %s\n' "$*" >&2; }
+
+die() { # die SENTENCE HINT
+    say "$1"
+    say "$2"
+    [ -z "$log" ] || say "details: $log"
+    exit 1
+}
+
+# --- the stamp ------------------------------------------------------------------------------------------------------
+
+fingerprint() { # of what the set-up depends on; the path too, because a virtual environment cannot be moved
+    { cat "$root/pyproject.toml" "$root/constraints.txt" "$root/script/lib.sh" && echo "$root"; } | cksum
+}
+
+is_set_up() { # is_set_up KIND: done before, from the same files, and nothing that was absent has come since
+    local was lacking package
+    [ -x "$venv/bin/python" ] && [ -x "$venv/bin/rtchat" ] && [ -r "$venv/.set-up-$1" ] || return 1
+    { read -r was && read -r lacking || true; } <"$venv/.set-up-$1"
+    [ "$was" = "$(fingerprint)" ] || return 1
+    for package in $lacking; do
+        ! installed "$package" || return 1
+    done
+    absent=${lacking:+ $lacking}
+}
+
+# --- system packages ------------------------------------------------------------------------------------------------
+
+# Which package does what, for the sentence that names it when it cannot be installed.
+purpose() {
+    case $1 in
+    espeak-ng) echo "the embedded server has no voice" ;;
+    portaudio* | gcc | libc6-dev | python3*-dev) echo "no microphone and no loudspeaker" ;;
+    libasound2-plugins) echo "no sound through PulseAudio or PipeWire" ;;
+    apertium*) echo "no translation without a key" ;;
+    *) echo "some tests are skipped" ;;
+    esac
+}
+
+packages() { # packages KIND: what this system's package manager calls what is needed
+    case $(manager) in
+    brew)
+        echo espeak-ng portaudio
+        [ "$1" != test ] || echo sox tmux flite
+        ;;
+    *)
+        echo espeak-ng libasound2-plugins portaudio19-dev gcc libc6-dev apertium apertium-eng-spa
+        [ "$1" != test ] || echo pulseaudio pulseaudio-utils alsa-utils flite pocketsphinx-testdata sox tmux
+        ;;
+    esac
+}
+
+manager() { # apt, brew or nothing
+    if command -v apt-get >/dev/null && command -v dpkg-query >/dev/null; then
+        echo apt
+    elif command -v brew >/dev/null; then
+        echo brew
+    fi
+}
+
+installed() { # installed PACKAGE
+    case $(manager) in
+    apt) [ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ] ;;
+    brew) [ -d "$(brew --prefix)/opt/$1" ] ;;
+    *) return 1 ;;
+    esac
+}
+
+is_root() { [ "$(id -u)" = 0 ]; }
+
+may_install() { # root, or sudo, which may ask for a password where somebody is there to type it
+    is_root || { command -v sudo >/dev/null && { sudo -n true 2>/dev/null || { [ -t 2 ] && sudo -v; }; }; }
+}
+
+apt() { # apt COMMAND ARGUMENT...: quietly, without a question
+    local sudo=sudo
+    ! is_root || sudo=
+    $sudo env DEBIAN_FRONTEND=noninteractive "$@" >>"$log" 2>&1
+}
+
+get() { # get PACKAGE...: installs those that are not there; true if all are there in the end
+    local package list= failed=
+    for package in "$@"; do
+        installed "$package" || list="$list $package"
+    done
+    [ -n "$list" ] || return 0
+    case $(manager) in
+    apt)
+        say "system packages:$list"
+        may_install || return 1
+        apt dpkg --configure -a || true # an earlier run may have been interrupted right there
+        [ -n "$updated" ] || ! apt apt-get -q update || updated=yes
+        # Together is quick; one by one saves the rest when one of them does not exist here or does not come.
+        # shellcheck disable=SC2086
+        apt $install $list && return
+        for package in $list; do
+            apt $install "$package" || failed=yes
+        done
+        ;;
+    brew)
+        say "system packages:$list"
+        for package in $list; do
+            HOMEBREW_NO_AUTO_UPDATE=1 brew install --quiet "$package" >>"$log" 2>&1 || failed=yes
+        done
+        ;;
+    *) return 1 ;;
+    esac
+    [ -z "$failed" ]
+}
+
+name_absent() { # name_absent KIND PACKAGE...: says what is not there, what that means and what would bring it
+    local package reasons= reason
+    for package in "${@:2}"; do
+        installed "$package" && continue
+        absent="$absent $package"
+        reason=$(purpose "$package")
+        case "$reasons" in *"$reason"*) ;; *) reasons="$reasons${reasons:+; }$reason" ;; esac
+    done
+    [ -n "$absent" ] || return 0
+    say "could not install$absent: $reasons"
+    case $(manager) in
+    apt) say "going on without; later: sudo apt-get install$absent" ;;
+    brew) say "going on without; later: brew install$absent" ;;
+    *) say "going on without; install what your system calls these, then: rm -r .venv" ;;
+    esac
+}
+
+# --- Python ---------------------------------------------------------------------------------------------------------
+
+usable() { # usable PYTHON: 3.11 to 3.14, able to make a virtual environment
+    "$1" -c 'import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info < (3, 15))' >/dev/null 2>&1
+}
+
+find_python() { # prints the interpreter to use; 3.14 last, because speech recognition has no wheel for it yet
+    local name
+    for name in python3 python3.13 python3.12 python3.11 python3.14; do
+        usable "$name" || continue
+        [ "$name" != python3 ] || ! python3 -c 'import sys; sys.exit(sys.version_info < (3, 14))' || continue
+        command -v "$name" && return
+    done
+    return 1
+}
+
+get_python() { # installs one where there is none
+    local version
+    case $(manager) in
+    apt)
+        get python3 python3-venv python3-dev || true
+        find_python >/dev/null && return
+        for version in 3.13 3.12 3.11; do # the default is too old; a newer one may be there beside it
+            apt-cache show "python$version-venv" >/dev/null 2>&1 || continue
+            get "python$version" "python$version-venv" "python$version-dev" || true
+            find_python >/dev/null && return
+        done
+        ;;
+    brew) get python@3.13 ;;
+    esac
+    find_python >/dev/null
+}
+
+has_headers() { # has_headers PYTHON: can C extensions be built for it?
+    [ -r "$("$1" -c 'import sysconfig; print(sysconfig.get_path("include"))')/Python.h" ]
+}
+
+section() { # section NAME: that section of constraints.txt as a requirements file; prints its path
+    local file="$venv/requirements-$1.txt"
+    awk -v name="$1:" '/^# --- /{ on = $3 == name } on' "$root/constraints.txt" >"$file"
+    echo "$file"
+}
+
+pip() {
+    "$venv/bin/python" -m pip --disable-pip-version-check --no-input "$@" >>"$log" 2>&1
+}
+
+locked() { # locked SECTION: exactly those versions, and only files with those hashes
+    pip install --require-hashes --no-build-isolation -r "$(section "$1")"
+}
+
+make_venv() { # make_venv PYTHON
+    # A set-up that was cut short may have left anything: start over (what pip has downloaded it keeps).
+    if [ -e "$venv/.unfinished" ] || ! "$venv/bin/python" -m pip --version >/dev/null 2>&1 || ! usable "$venv/bin/python"; then
+        "$1" -m venv --clear "$venv" >>"$log" 2>&1 || die "could not make the virtual environment .venv with $1." \
+            "Is the disk full, or the folder read-only?"
+    fi
+    touch "$venv/.unfinished"
+}
+
+# --- all of it ------------------------------------------------------------------------------------------------------
+
+set_up() { # set_up KIND: run (script/rtchat) or test (what script/test needs as well)
+    is_set_up "$1" && return
+    (install_everything "$1") </dev/null 9<"$root/script" || exit
+    is_set_up "$1" || exit
+}
+
+install_everything() { # install_everything KIND, with file descriptor 9 to lock
+    local kind=$1 python version wanted kept=
+    ! command -v flock >/dev/null || flock 9 # of two at once, the second waits and then finds it done
+    ! is_set_up "$kind" || return 0
+    log=$(mktemp "${TMPDIR:-/tmp}/rtchat-set-up.XXXXXX")
+    say "setting up in $venv (once; a minute or two)"
+
+    python=$(find_python) || { get_python && python=$(find_python); } ||
+        die "needs Python 3.11 to 3.14 with its venv module, and could not install it." \
+            "Install it (Debian, Ubuntu: sudo apt-get install python3 python3-venv; macOS: brew install python@3.13), then run this again."
+    version=$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')
+    wanted=$(packages "$kind" | tr '\n' ' ')
+    [ "$(manager)" != apt ] || has_headers "$python" || wanted="$wanted python$version-dev"
+    # shellcheck disable=SC2086
+    get $wanted || name_absent $wanted
+
+    say "Python packages, for Python $version"
+    make_venv "$python"
+    { locked run && locked build && pip install --no-deps --no-build-isolation --editable "$root"; } || give_up
+    locked recognizer ||
+        { kept=$log && say "could not install pocketsphinx: without a key nobody hears you (typing works). Details: $log"; }
+    locked audio || case "$absent" in
+    *portaudio* | *gcc* | *libc6-dev* | *-dev*) ;; # said already
+    *) kept=$log && say "could not build PyAudio: no microphone and no loudspeaker (typing works). Details: $log" ;;
+    esac
+    [ "$kind" != test ] || locked test || give_up
+
+    printf '%s\n%s\n' "$(fingerprint)" "${absent# }" >"$venv/.set-up-$kind"
+    [ "$kind" != test ] || cp "$venv/.set-up-test" "$venv/.set-up-run"
+    rm -f "$venv/.unfinished"
+    [ -n "$kept" ] || rm -f "$log"
+    say "ready after $SECONDS s"
+}
+
+give_up() { # pip failed, and has put things back itself
+    rm -f "$venv/.unfinished"
+    die "could not install the Python packages: $(grep '^ *ERROR' "$log" | tail -n 1)" \
+        "Is the network there? Run this again to go on from here."
+}
