@@ -1,0 +1,1 @@
+"""What the user sees: live, plain or NDJSON."""

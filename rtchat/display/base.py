@@ -1,0 +1,91 @@
+"""What every display can do, so that the session never asks which one it has.
+
+===============  ===================================================  ======================
+display          for                                                  writes
+===============  ===================================================  ======================
+`LiveDisplay`    a person at a terminal                               a live region (Rich)
+`PlainDisplay`   screen readers, logs, pipes                          lines
+`NdjsonDisplay`  programs (`--json`)                                  one object a line
+===============  ===================================================  ======================
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from types import TracebackType
+from typing import Protocol, Self, TextIO
+
+from rtchat.conversation.notices import Notice
+
+
+class Display(Protocol):
+    """Tells the user. Enter it before the first call: it acquires the terminal, and leaving restores it."""
+
+    @property
+    def closed(self) -> bool:
+        """True once nobody reads any more (a broken pipe): the session may as well end."""
+        ...
+
+    def show(self, t: float, notice: Notice) -> None:
+        """Tell one notice; `t` is seconds since the session started."""
+        ...
+
+    def meter(self, microphone_dbfs: float | None, loudspeaker_dbfs: float | None) -> None:
+        """Sound levels in dB relative to full scale, None where there is no such device. About 10 a second."""
+        ...
+
+    def tell(self, text: str) -> None:
+        """One line for the user, for example that the embedded server answers."""
+        ...
+
+    def typing(self, text: str | None, cursor: int = 0) -> None:
+        """The line that the user is editing, with the cursor before character `cursor`; None when none is."""
+        ...
+
+    def toggle_help(self) -> None:
+        """Show what the keys do, or hide it again."""
+        ...
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+
+class Sink:
+    """A text stream that may lose its reader: after a broken pipe it is silent, and says so.
+
+    Args:
+        stream: Where to write; flushed after each write.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self.stream = stream
+        self.broken = False
+
+    def write(self, text: str) -> None:
+        """Write and flush. A character that the stream's encoding lacks becomes `?`."""
+        if self.broken:
+            return
+        try:
+            try:
+                self.stream.write(text)
+            except UnicodeEncodeError:
+                encoding = self.stream.encoding or "ascii"
+                self.stream.write(text.encode(encoding, "replace").decode(encoding))
+            self.stream.flush()
+        except BrokenPipeError:
+            self.broken = True
+            _silence(self.stream)
+
+
+def _silence(stream: TextIO) -> None:
+    """Point the stream's descriptor nowhere, so that the flush at interpreter exit does not fail again."""
+    with suppress(OSError, ValueError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        try:
+            os.dup2(nowhere, stream.fileno())
+        finally:
+            os.close(nowhere)

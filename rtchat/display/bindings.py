@@ -1,0 +1,157 @@
+"""What each key does while a spoken session runs: one table, which the help text is made from. Pure.
+
+A terminal tells when a key goes down, never when it comes up: so the talk key is pressed once to start and once
+to stop.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import NamedTuple
+
+
+class Action(Enum):
+    """What the user wants."""
+
+    HELP = auto()
+    MUTE = auto()
+    SPACE = auto()
+    """Push to talk, or interrupt: the session knows which."""
+    TYPE = auto()
+    """A line is being typed: `Key.text` is what it is so far."""
+    SUBMIT = auto()
+    """The typed line is finished: `Key.text`."""
+    CANCEL = auto()
+    """The typed line is given up."""
+    QUIT = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """One thing that the user asked for by key.
+
+    Attributes:
+        action: What.
+        text: The typed line, for `TYPE` and `SUBMIT`.
+        cursor: The cursor stands before this character of `text`, for `TYPE`.
+    """
+
+    action: Action
+    text: str = ""
+    cursor: int = 0
+
+
+class Binding(NamedTuple):
+    """One row of the table."""
+
+    action: Action
+    keys: tuple[str, ...]
+    shown: str
+    does: str
+
+
+BINDINGS = (
+    Binding(Action.SPACE, (" ",), "space", "interrupt the assistant; in push to talk, start and stop talking"),
+    Binding(Action.MUTE, ("m", "M"), "m", "mute the microphone, or unmute it"),
+    Binding(Action.TYPE, ("t", "T"), "t", "type a line (Enter sends it, Esc gives it up)"),
+    Binding(Action.HELP, ("?",), "?", "show or hide this help"),
+    Binding(Action.QUIT, ("q", "Q", "c-c", "c-d"), "q, Ctrl-C, Ctrl-D", "end the session"),
+)
+"""Every key and what it does; `KeyReader` obeys this table and the help prints it."""
+
+_ACTIONS = {key: binding.action for binding in BINDINGS for key in binding.keys}
+_QUITS_WHILE_TYPING = "c-c"
+_ENTER = ("c-m", "c-j")
+
+
+def help_lines() -> list[tuple[str, str]]:
+    """`(key, what it does)` of every key, as the help shows them."""
+    return [(binding.shown, binding.does) for binding in BINDINGS]
+
+
+class LineEditor:
+    """The typed line: characters, the cursor, and the usual editing keys."""
+
+    def __init__(self) -> None:
+        self.text = ""
+        self.cursor = 0
+
+    def insert(self, text: str) -> None:
+        """Put `text` in at the cursor."""
+        self.text = self.text[: self.cursor] + text + self.text[self.cursor :]
+        self.cursor += len(text)
+
+    def press(self, key: str) -> None:
+        """Obey an editing key; anything else that is not text is ignored."""
+        match key:
+            case "c-h" | "backspace":
+                self._cut(max(0, self.cursor - 1), self.cursor)
+            case "delete":
+                self._cut(self.cursor, self.cursor + 1)
+            case "left" | "c-b":
+                self.cursor = max(0, self.cursor - 1)
+            case "right" | "c-f":
+                self.cursor = min(len(self.text), self.cursor + 1)
+            case "home" | "c-a":
+                self.cursor = 0
+            case "end" | "c-e":
+                self.cursor = len(self.text)
+            case "c-u":
+                self._cut(0, self.cursor)
+            case "c-k":
+                self._cut(self.cursor, len(self.text))
+            case "c-w":
+                before = self.text[: self.cursor].rstrip()
+                self._cut(before.rfind(" ") + 1, self.cursor)
+            case _ if len(key) == 1 and key.isprintable():
+                self.insert(key)
+
+    def _cut(self, start: int, end: int) -> None:
+        self.text = self.text[:start] + self.text[end:]
+        self.cursor = start
+
+
+class KeyReader:
+    """Turns key presses into what the user wants; holds the line while one is typed."""
+
+    def __init__(self) -> None:
+        self._line: LineEditor | None = None
+
+    @property
+    def typing(self) -> bool:
+        """True while a line is being edited."""
+        return self._line is not None
+
+    def feed(self, key: str, data: str = "") -> Key | None:
+        """Take one key in.
+
+        Args:
+            key: One character, or a name of `prompt_toolkit.keys.Keys` (`c-c`, `left`).
+            data: What the terminal sent; the pasted text for a bracketed paste.
+
+        Returns:
+            What the user wants, or None where the key means nothing.
+        """
+        if self._line is None:
+            action = _ACTIONS.get(key)
+            if action is Action.TYPE:
+                self._line = LineEditor()
+            return Key(action) if action else None
+        return self._edit(self._line, key, data)
+
+    def _edit(self, line: LineEditor, key: str, data: str) -> Key | None:
+        if key == _QUITS_WHILE_TYPING or (key == "c-d" and not line.text):
+            return Key(Action.QUIT)
+        if key in _ENTER:
+            self._line = None
+            return Key(Action.SUBMIT, line.text.strip()) if line.text.strip() else Key(Action.CANCEL)
+        if key == "escape":
+            self._line = None
+            return Key(Action.CANCEL)
+        before = (line.text, line.cursor)
+        if key == "<bracketed-paste>":
+            line.insert(" ".join(data.split()))
+        else:
+            line.press(key)
+        return None if (line.text, line.cursor) == before else Key(Action.TYPE, line.text, line.cursor)

@@ -1,0 +1,95 @@
+"""`--json`: one object a line on standard output, with the fields and the field order of the contract.
+
+Unfinished lines of the user and the assistant are thinned out, so that a word more is not a line more: one is
+written when a clause was completed or `INTERVAL` seconds have passed. The final line is always written.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from dataclasses import fields
+from types import TracebackType
+from typing import Any, Self, TextIO
+
+from rtchat.conversation.notices import AssistantSaid, Notice, UserSaid
+from rtchat.display.base import Sink
+from rtchat.display.transcript import clean
+
+INTERVAL = 0.2
+"""Seconds between two unfinished lines of one item."""
+
+_CLAUSE = re.compile(r"[.,;:!?…。、？！]\s*$")
+_UNSAFE = re.compile("[\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+
+
+class NdjsonDisplay:
+    """Writes NDJSON, flushed line by line.
+
+    Args:
+        stream: Where to write; standard output when None.
+        stream_err: Where lines for people go (`tell`); standard error when None.
+    """
+
+    def __init__(self, stream: TextIO | None = None, stream_err: TextIO | None = None) -> None:
+        self._sink = Sink(stream or sys.stdout)
+        self._err = Sink(stream_err or sys.stderr)
+        encoding = (getattr(self._sink.stream, "encoding", None) or "utf-8").lower()
+        self._ascii = not encoding.startswith("utf")
+        self._written: dict[str, tuple[float, str, str]] = {}  # unfinished items: when, text, heard text
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        pass
+
+    @property
+    def closed(self) -> bool:
+        """True once nobody reads any more."""
+        return self._sink.broken
+
+    def show(self, t: float, notice: Notice) -> None:
+        """Write one object, or nothing where a fuller one of the same item comes soon."""
+        if isinstance(notice, UserSaid | AssistantSaid) and not self._due(t, notice):
+            return
+        record: dict[str, Any] = {"t": round(t, 3), "type": notice.type}
+        record |= {f.name: getattr(notice, f.name) for f in fields(notice)}
+        line = json.dumps(record, ensure_ascii=self._ascii, default=str)
+        self._sink.write(_UNSAFE.sub(_escape, line) + "\n")
+
+    def meter(self, microphone_dbfs: float | None, loudspeaker_dbfs: float | None) -> None:
+        """Nothing."""
+
+    def tell(self, text: str) -> None:
+        """One line on standard error: it is for people, not an object."""
+        self._err.write(clean(text) + "\n")
+
+    def typing(self, text: str | None, cursor: int = 0) -> None:
+        """Nothing."""
+
+    def toggle_help(self) -> None:
+        """Nothing."""
+
+    def _due(self, t: float, said: UserSaid | AssistantSaid) -> bool:
+        if said.final:
+            self._written.pop(said.item_id, None)
+            return True
+        heard = said.heard_text if isinstance(said, AssistantSaid) else ""
+        last = self._written.get(said.item_id)
+        if last is not None:
+            when, text, heard_before = last
+            clause = said.text != text and _CLAUSE.search(said.text)
+            later = t - when >= INTERVAL and (said.text, heard) != (text, heard_before)
+            if not (clause or later):
+                return False
+        self._written[said.item_id] = (t, said.text, heard)
+        return True
+
+
+def _escape(match: re.Match[str]) -> str:
+    """A character that is legal in JSON but drives terminals, splits lines or cannot be encoded."""
+    return f"\\u{ord(match.group()):04x}"

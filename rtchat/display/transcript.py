@@ -1,0 +1,251 @@
+"""The conversation as a person reads it: notices folded into lines in order, and a status. Pure.
+
+An item keeps the place where it was first mentioned, whenever its words arrive: the user's transcript often
+comes in the middle of the answer. `settle` gives up the lines at the top that will not change any more, so
+that an hour's session keeps only the last turn in memory.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import deque
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, TypeVar
+
+from rtchat.conversation.notices import (
+    AssistantSaid,
+    ErrorTold,
+    Interruption,
+    Notice,
+    SessionEnded,
+    SessionStarted,
+    StateChanged,
+    ToolCalled,
+    TurnEnded,
+    UserSaid,
+)
+
+REMEMBERED = 256
+"""Settled items whose late repetitions are still recognised."""
+
+_SEQUENCE = re.compile(
+    r"\x1b\[[0-?]*[ -/]*(?:[@-~]|$)"  # CSI, also cut off at the end of a delta (ECMA-48 section 5.4)
+    r"|\x1b[\]PX^_][^\x07\x1b\n]*(?:\x07|\x1b\\|\x1b?$)?"  # OSC, DCS, SOS, PM, APC strings
+    r"|\x1b[ -/]*[0-~]?"  # other escapes
+    r"|\x9b[0-?]*[ -/]*[@-~]?"  # the one-character CSI
+)
+_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+def clean(text: str) -> str:
+    """Text that cannot drive a terminal: no escape sequence, no control character but the newline.
+
+    Marks that reorder what is displayed (Unicode's bidirectional overrides and isolates) go as well, and a
+    lone surrogate, which no stream can encode, becomes U+FFFD.
+    """
+    if text.isprintable():
+        return text
+    text = _SEQUENCE.sub("", text).replace("\r\n", "\n").replace("\t", " ").replace("\r", "\n")
+    return _SURROGATE.sub("\ufffd", _CONTROL.sub("", text))
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A line of the program itself, not of the conversation."""
+
+    text: str
+
+
+Line = UserSaid | AssistantSaid | ToolCalled | ErrorTold | Told
+LineT = TypeVar("LineT", bound=Line)
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """What the status line says.
+
+    Attributes:
+        state: The session's state.
+        echo: `aec`, `half-duplex`, `off` or `none`; empty before the session began.
+        model: The model that answers.
+        voice: Its voice.
+        server: Where it is.
+        mode: The mode's name.
+        latency_ms: End of the user's speech to the first audible sound of the last answer (to its first
+            delta where nothing was played); None before the first answer.
+        tokens: Tokens of the whole session.
+        cost_usd: Dollars of the whole session.
+        turns: Turns that ended.
+        reason: Why the session ended; empty while it lasts.
+    """
+
+    state: str = "connecting"
+    echo: str = ""
+    model: str = ""
+    voice: str = ""
+    server: str = ""
+    mode: str = ""
+    latency_ms: int | None = None
+    tokens: int = 0
+    cost_usd: float = 0.0
+    turns: int = 0
+    reason: str = ""
+
+
+@dataclass(slots=True)
+class Transcript:
+    """Lines that may still change (and what follows them), in order, and the status.
+
+    Attributes:
+        lines: The conversation from the first line that is not settled; control characters are gone.
+        status: What the status line says.
+        interrupted: Items that an `Interruption` named, while they are in `lines`.
+        version: Grows with every change of `lines` or `status`.
+    """
+
+    lines: list[Line] = field(default_factory=list)
+    status: Status = field(default_factory=Status)
+    interrupted: set[str] = field(default_factory=set)
+    version: int = 0
+    _settled: deque[str] = field(default_factory=lambda: deque(maxlen=REMEMBERED))
+
+    def fold(self, notice: Notice | Told) -> None:
+        """Take one notice in."""
+        self.version += 1
+        match notice:
+            case UserSaid() | AssistantSaid() | ToolCalled():
+                self._place(cleaned(notice))
+            case ErrorTold() | Told():
+                self.lines.append(cleaned(notice))
+            case Interruption(item_id=item_id):
+                self.interrupted.add(item_id)
+            case _:
+                self.status = _status_after(self.status, notice)
+
+    def settle(self) -> list[Line]:
+        """Take the lines at the top that will not change any more.
+
+        A user's line without its final words holds back what follows it, but only until the next line of the
+        user: a transcript that never comes must not hold back the rest of the conversation.
+        """
+        users = [index for index, line in enumerate(self.lines) if isinstance(line, UserSaid)]
+        last_user = users[-1] if users else -1
+        count = 0
+        for index, line in enumerate(self.lines):
+            if not is_final(line) and not (isinstance(line, UserSaid) and index < last_user):
+                break
+            count += 1
+        return self._take(count)
+
+    def finish(self) -> list[Line]:
+        """Take every line that is left, when the session is over."""
+        return self._take(len(self.lines))
+
+    def unheard(self, line: AssistantSaid) -> str:
+        """The end of `line` that was generated but did not leave the loudspeaker (yet)."""
+        return line.text[_common(line.text, line.heard_text) :]
+
+    def never_heard(self, line: AssistantSaid) -> bool:
+        """True when what `unheard` gives will not be heard any more."""
+        cut = line.status in ("interrupted", "cancelled", "failed") or line.item_id in self.interrupted
+        return line.final and cut
+
+    def _place(self, line: UserSaid | AssistantSaid | ToolCalled) -> None:
+        key = _key(line)
+        for index, known in enumerate(self.lines):
+            if _key(known) == key:
+                self.lines[index] = line
+                return
+        if key not in self._settled:
+            self.lines.append(line)
+
+    def _take(self, count: int) -> list[Line]:
+        taken, self.lines = self.lines[:count], self.lines[count:]
+        self._settled.extend(_key(line) for line in taken if is_final(line))
+        self.version += bool(taken)
+        return taken
+
+
+def is_final(line: Line) -> bool:
+    """True when `line` will not change any more."""
+    match line:
+        case UserSaid() | AssistantSaid():
+            return line.final
+        case ToolCalled():
+            return line.status != "running"
+        case _:
+            return True
+
+
+def cleaned(line: LineT) -> LineT:
+    """`line` with every text of it made safe to print (`clean`)."""
+    texts = {f.name: getattr(line, f.name) for f in fields(line)}
+    safe: dict[str, Any] = {name: clean(text) for name, text in texts.items() if isinstance(text, str)}
+    return line if safe.items() <= texts.items() else replace(line, **safe)
+
+
+def latency_of(latency: dict[str, int | None]) -> int | None:
+    """Milliseconds from the end of speech to the first audible sound, else to the first delta, else None."""
+    audible = latency.get("speech_end_to_first_audible_ms")
+    return audible if audible is not None else latency.get("speech_end_to_first_delta_ms")
+
+
+def tokens_of(usage: dict[str, Any]) -> int:
+    """Tokens of one usage object of the API; 0 where it counts something else (seconds)."""
+    total = usage.get("total_tokens")
+    return total if isinstance(total, int) else 0
+
+
+def _status_after(status: Status, notice: Notice | Told) -> Status:
+    match notice:
+        case StateChanged(state=state):
+            return replace(status, state=clean(state))
+        case SessionStarted():
+            return replace(
+                status,
+                echo=notice.echo,
+                model=clean(notice.model),
+                voice=clean(notice.voice),
+                server=clean(notice.server),
+                mode=clean(notice.mode),
+            )
+        case TurnEnded():
+            latency = latency_of(notice.latency)
+            return replace(
+                status,
+                latency_ms=latency if latency is not None else status.latency_ms,
+                tokens=status.tokens + tokens_of(notice.usage),
+                cost_usd=status.cost_usd + notice.cost_usd,
+                turns=status.turns + 1,
+            )
+        case SessionEnded():
+            tokens = tokens_of(notice.usage)
+            return replace(
+                status,
+                state="closed",
+                tokens=tokens or status.tokens,
+                cost_usd=notice.cost_usd,
+                turns=notice.turns,
+                reason=clean(notice.reason),
+            )
+        case _:
+            return status
+
+
+def _key(line: Line) -> str:
+    match line:
+        case UserSaid(item_id=item_id) | AssistantSaid(item_id=item_id):
+            return item_id
+        case ToolCalled(call_id=call_id):
+            return f"call {call_id}"
+        case _:
+            return ""
+
+
+def _common(one: str, other: str) -> int:
+    """Characters at the start that both have."""
+    for index, (a, b) in enumerate(zip(one, other, strict=False)):
+        if a != b:
+            return index
+    return min(len(one), len(other))
