@@ -11,6 +11,7 @@ display          for                                                  writes
 
 from __future__ import annotations
 
+import errno
 import os
 from contextlib import suppress
 from types import TracebackType
@@ -54,6 +55,10 @@ class Display(Protocol):
     ) -> None: ...
 
 
+_NO_READER = (errno.EPIPE, errno.EIO, errno.EINVAL)
+"""How writing fails when the reader is gone: a pipe, a terminal that hung up, a pipe on Windows."""
+
+
 class Sink:
     """A text stream that may lose its reader: after a broken pipe it is silent, and says so.
 
@@ -76,7 +81,9 @@ class Sink:
                 encoding = self.stream.encoding or "ascii"
                 self.stream.write(text.encode(encoding, "replace").decode(encoding))
             self.stream.flush()
-        except BrokenPipeError:
+        except OSError as error:
+            if error.errno not in _NO_READER:
+                raise
             self.broken = True
             _silence(self.stream)
 

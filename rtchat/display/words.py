@@ -29,12 +29,13 @@ def clock(t: float) -> str:
 
 def count(number: int) -> str:
     """A count that stays short: `840`, `12.3k`."""
-    return str(number) if number < 10_000 else f"{number / 1000:.1f}k"
+    return str(number) if number < 1000 else f"{number / 1000:.1f}k"
 
 
 def dollars(cost: float) -> str:
-    """Dollars: cents with two digits, and more digits below ten cents."""
-    return f"${cost:.2f}" if cost >= 0.1 else f"${cost:.4f}"
+    """Dollars, with two digits that matter also below ten cents: `$0.42`, `$0.042`, `$0.0042`."""
+    digits = 2 if cost >= 0.1 else 3 if cost >= 0.01 else 4
+    return f"${cost:.{digits}f}"
 
 
 def echo_text(echo: str) -> str:
