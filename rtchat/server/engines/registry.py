@@ -1,0 +1,57 @@
+"""The engines by name, and the set that a server is made of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TypeVar
+
+from rtchat.errors import UsageError
+from rtchat.server.engines.assistant import RuleAssistant
+from rtchat.server.engines.base import LanguageModel, TextToSpeech, VoiceActivityDetector
+from rtchat.server.engines.espeak import EspeakTextToSpeech
+from rtchat.server.engines.silero import SileroDetector
+
+
+T = TypeVar("T")
+
+
+def local_now() -> datetime:
+    """The time here, with its zone."""
+    return datetime.now().astimezone()
+
+
+VADS: dict[str, Callable[[], VoiceActivityDetector]] = {"silero": SileroDetector}
+LLMS: dict[str, Callable[[], LanguageModel]] = {"rules": lambda: RuleAssistant(local_now)}
+TTSS: dict[str, Callable[[], TextToSpeech]] = {"espeak": EspeakTextToSpeech}
+
+
+@dataclass(frozen=True, slots=True)
+class Engines:
+    """What a server is made of.
+
+    Attributes:
+        new_vad: Makes a detector, one for each session.
+        llm: Answers.
+        tts: Speaks.
+    """
+
+    new_vad: Callable[[], VoiceActivityDetector]
+    llm: LanguageModel
+    tts: TextToSpeech
+
+
+def build(*, vad: str = "silero", llm: str = "rules", tts: str = "espeak") -> Engines:
+    """The engines of these names.
+
+    Raises:
+        UsageError: There is no engine of that name.
+    """
+    return Engines(new_vad=_named("vad", VADS, vad), llm=_named("llm", LLMS, llm)(), tts=_named("tts", TTSS, tts)())
+
+
+def _named(kind: str, engines: dict[str, T], name: str) -> T:
+    if name not in engines:
+        raise UsageError(f"There is no {kind} engine named {name!r}.", hint=f"Choose among {', '.join(engines)}.")
+    return engines[name]
