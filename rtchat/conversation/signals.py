@@ -52,6 +52,18 @@ class Typed:
 
 
 @dataclass(frozen=True, slots=True)
+class Announced:
+    """Something happened that the assistant should speak up about, for example a timer that ended."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class InputEnded:
+    """The microphone's file or the piped text has ended: the session ends when all is answered."""
+
+
+@dataclass(frozen=True, slots=True)
 class InterruptPressed:
     """The key that stops the assistant."""
 
@@ -135,4 +147,12 @@ class End:
     reason: str
 
 
-Effect = Send | Play | Drain | Flush | Show | CallTool | End
+@dataclass(frozen=True, slots=True)
+class Refuse:
+    """End the session: the server said no, in these words."""
+
+    code: str | None
+    message: str
+
+
+Effect = Send | Play | Drain | Flush | Show | CallTool | End | Refuse

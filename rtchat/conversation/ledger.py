@@ -1,0 +1,96 @@
+"""Latency, usage and cost: what the session adds to the machine's notices, with time as an input."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from rtchat.conversation.notices import Interruption, Notice, SessionEnded, SessionStarted, TurnEnded
+from rtchat.conversation.signals import Heard
+from rtchat.conversation.usage import add_usage
+from rtchat.protocol import client_events as ask
+from rtchat.protocol import server_events as told
+
+Price = Callable[[str, Mapping[str, Any]], float]
+"""Dollars of a usage object on a model: `(model, usage) -> USD`."""
+
+
+class Ledger:
+    """Keeps the times of a turn and the totals of a session. All times are seconds on the session's clock.
+
+    The end of the user's speech is where the server told it (`speech_stopped`, so after its own silence), where
+    the key was released (the commit), or where the line was sent (`response.create`).
+
+    Args:
+        price: Says what usage costs.
+    """
+
+    def __init__(self, price: Price) -> None:
+        self.turns = 0
+        self.usage: dict[str, Any] = {}
+        self.cost_usd = 0.0
+        self._price = price
+        self._model = ""
+        self._speech_end: float | None = None
+        self._first_delta: float | None = None
+        self._first_audible: float | None = None
+
+    def sent(self, t: float, event: object) -> None:
+        """An event is on its way to the server."""
+        commits = isinstance(event, ask.InputAudioCommit)
+        if commits or (isinstance(event, ask.ResponseCreate) and self._speech_end is None):
+            self._begin(t)
+
+    def received(self, t: float, signal: object) -> None:
+        """An event of the server, or a report of the loudspeaker, has come."""
+        match signal:
+            case told.SpeechStopped():
+                self._begin(t)
+            case told.OutputTextDelta() | told.OutputTranscriptDelta() | told.OutputAudioDelta():
+                if self._first_delta is None:
+                    self._first_delta = t
+            case Heard(ms=ms) if self._first_audible is None and ms > 0:
+                self._first_audible = t - ms / 1000
+            case _:
+                pass
+
+    def complete(self, notice: Notice) -> Notice:
+        """A notice with what only the ledger knows."""
+        match notice:
+            case SessionStarted(model=model):
+                self._model = model
+            case TurnEnded(usage=usage):
+                return self._turn(notice, usage)
+            case _:
+                pass
+        return notice
+
+    def interruption(self, notice: Interruption, onset: float, silent: float) -> Interruption:
+        """An interruption with its times: known to the client at `onset`, loudspeaker silent at `silent`."""
+        return replace(notice, onset_to_silence_ms=max(0, round((silent - onset) * 1000)))
+
+    def end(self, reason: str, underruns: int) -> SessionEnded:
+        """The session's last notice."""
+        return SessionEnded(reason, self.turns, self.usage, round(self.cost_usd, 6), underruns)
+
+    def _begin(self, t: float) -> None:
+        self._speech_end = t
+        self._first_delta = self._first_audible = None
+
+    def _since_end(self, t: float | None) -> int | None:
+        if t is None or self._speech_end is None:
+            return None
+        return max(0, round((t - self._speech_end) * 1000))
+
+    def _turn(self, notice: TurnEnded, usage: Mapping[str, Any]) -> TurnEnded:
+        cost = self._price(self._model, usage)
+        self.turns += 1
+        self.usage = add_usage(self.usage, usage)
+        self.cost_usd += cost
+        latency = {
+            "speech_end_to_first_delta_ms": self._since_end(self._first_delta),
+            "speech_end_to_first_audible_ms": self._since_end(self._first_audible),
+        }
+        self._speech_end = None
+        return replace(notice, latency=latency, cost_usd=round(cost, 6))
