@@ -185,8 +185,8 @@ pip() {
     "$venv/bin/python" -m pip --disable-pip-version-check --no-input "$@" >>"$log" 2>&1
 }
 
-locked() { # locked SECTION: exactly those versions, and only files with those hashes
-    pip install --require-hashes --no-build-isolation -r "$(section "$1")"
+locked() { # locked SECTION [OPTION...]: exactly those versions, and only files with those hashes
+    pip install --require-hashes "${@:2}" -r "$(section "$1")"
 }
 
 make_venv() { # make_venv PYTHON
@@ -227,7 +227,7 @@ install_everything() { # install_everything KIND, with file descriptor 9 to lock
     { locked run && locked build && pip install --no-deps --no-build-isolation --editable "$root"; } || give_up
     locked recognizer ||
         { kept=$log && say "could not install pocketsphinx: without a key nobody hears you (typing works). Details: $log"; }
-    locked audio || case "$absent" in
+    locked audio --no-build-isolation || case "$absent" in
     *portaudio* | *gcc* | *libc6-dev* | *-dev*) ;; # said already
     *) kept=$log && say "could not build PyAudio: no microphone and no loudspeaker (typing works). Details: $log" ;;
     esac
