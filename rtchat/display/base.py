@@ -13,9 +13,10 @@ from __future__ import annotations
 
 import errno
 import os
+import sys
 from contextlib import suppress
 from types import TracebackType
-from typing import Protocol, Self, TextIO
+from typing import Literal, Protocol, Self, TextIO
 
 from rtchat.conversation.notices import Notice
 
@@ -63,29 +64,39 @@ class Sink:
     """A text stream that may lose its reader: after a broken pipe it is silent, and says so.
 
     Args:
-        stream: Where to write; flushed after each write.
+        stream: Where to write, flushed after each write; the standard stream of that name when None, whatever it
+            is at the time.
+        name: `stdout` or `stderr`.
     """
 
-    def __init__(self, stream: TextIO) -> None:
-        self.stream = stream
+    def __init__(self, stream: TextIO | None, name: Literal["stdout", "stderr"] = "stdout") -> None:
+        self._stream = stream
+        self._name = name
         self.broken = False
+
+    @property
+    def stream(self) -> TextIO:
+        """Where it writes now."""
+        current: TextIO = self._stream or getattr(sys, self._name)
+        return current
 
     def write(self, text: str) -> None:
         """Write and flush. A character that the stream's encoding lacks becomes `?`."""
         if self.broken:
             return
+        stream = self.stream
         try:
             try:
-                self.stream.write(text)
+                stream.write(text)
             except UnicodeEncodeError:
-                encoding = self.stream.encoding or "ascii"
-                self.stream.write(text.encode(encoding, "replace").decode(encoding))
-            self.stream.flush()
+                encoding = stream.encoding or "ascii"
+                stream.write(text.encode(encoding, "replace").decode(encoding))
+            stream.flush()
         except OSError as error:
             if error.errno not in _NO_READER:
                 raise
             self.broken = True
-            _silence(self.stream)
+            _silence(stream)
 
 
 def _silence(stream: TextIO) -> None:

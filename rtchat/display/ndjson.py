@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import re
-import sys
 from dataclasses import fields
 from types import TracebackType
 from typing import Any, Self, TextIO
@@ -33,8 +32,8 @@ class NdjsonDisplay:
     """
 
     def __init__(self, stream: TextIO | None = None, stream_err: TextIO | None = None) -> None:
-        self._sink = Sink(stream or sys.stdout)
-        self._err = Sink(stream_err or sys.stderr)
+        self._sink = Sink(stream)
+        self._err = Sink(stream_err, "stderr")
         encoding = (getattr(self._sink.stream, "encoding", None) or "utf-8").lower()
         self._ascii = not encoding.startswith("utf")
         self._written: dict[str, tuple[float, str, str]] = {}  # unfinished items: when, text, heard text

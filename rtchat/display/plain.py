@@ -6,7 +6,6 @@ carries the assistant's words and nothing else, as they come for a terminal and 
 
 from __future__ import annotations
 
-import sys
 from types import TracebackType
 from typing import Self, TextIO
 
@@ -46,8 +45,9 @@ class PlainDisplay:
         spoken: bool = True,
         quiet: bool = False,
     ) -> None:
-        self._out = Sink(stream_out or sys.stdout)
-        self._err = Sink(stream_err or sys.stderr)
+        self._out = Sink(stream_out)
+        self._err = Sink(stream_err, "stderr")
+        self._terminal = self._out.stream if self._out.stream.isatty() else None
         self._spoken = spoken
         self._quiet = quiet
         self._transcript = Transcript()
@@ -146,7 +146,7 @@ class PlainDisplay:
             self._close_line()
             printed = ""
         text = said.text
-        if not said.final and not self._out.stream.isatty():
+        if not said.final and self._out.stream is not self._terminal:  # a pipe, or below a prompt
             text = text[: max(text.rfind("\n") + 1, len(printed))]
         new = text[len(printed) :]
         if new:

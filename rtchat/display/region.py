@@ -34,7 +34,7 @@ class Region:
         self._reflows = terminal_reflows() if reflows is None else reflows
         self._rows: list[str] = []
         self._cells: list[int] = []
-        self._width = 0
+        self._size: tuple[int, int] = (0, 0)
 
     def draw(self, rows: Sequence[Text], above: Sequence[Text] = ()) -> None:
         """Make the region show `rows`, after printing `above` over it, where it scrolls away.
@@ -44,12 +44,12 @@ class Region:
         """
         styled = self._styled([*above, *rows])
         printed, new = styled[: len(above)], styled[len(above) :]
-        width = self._console.width
-        if printed or width != self._width:
-            output = self._to_top() + _CLEAR_BELOW + "".join(row + "\n" for row in printed) + "\n".join(new)
+        size = self._console.size
+        if printed or size != self._size:
+            output = self._to_top() + _over([*printed, *(new or [""])])
         else:
             output = self._difference(new)
-        self._rows, self._cells, self._width = new, [row.cell_len for row in rows], width
+        self._rows, self._cells, self._size = new, [row.cell_len for row in rows], size
         if output:
             self._write(f"{_BEGIN}{output}{_END}")
 
@@ -58,27 +58,23 @@ class Region:
         old = self._rows
         if new == old:
             return ""
-        if not old:
-            return "\n".join(new)
+        if not old or not new:
+            return self._to_top() + _over(new or [""])
         same = 0
-        while same < min(len(old), len(new) - 1) and old[same] == new[same]:
+        while same < min(len(old), len(new)) - 1 and old[same] == new[same]:
             same += 1
-        same = min(same, len(old) - 1)
         up = len(old) - 1 - same
-        move = (f"\x1b[{up}A" if up else "") + "\r"
-        clear = _CLEAR_BELOW if len(new) < len(old) else ""
-        return move + "\n".join(f"{_CLEAR_RIGHT}{row}" for row in new[same:]) + clear
+        return _up(up) + (_over(new[same:]) if len(new) != len(old) else _over(new[same:], rest=False))
 
     def _to_top(self) -> str:
         """Move to the start of the first row, whatever the terminal made of the rows since they were written."""
         if not self._rows:
             return "\r"
-        width = max(1, self._console.width)
+        width, height = self._console.size
         lines = len(self._rows)
-        if self._reflows and width < self._width:
+        if self._reflows and width < self._size[0]:
             lines = sum(max(1, -(-cells // width)) for cells in self._cells)
-        up = min(lines, self._console.height) - 1
-        return (f"\x1b[{up}A" if up else "") + "\r"
+        return _up(min(lines, height) - 1)
 
     def _styled(self, rows: list[Text]) -> list[str]:
         if not rows:
@@ -87,6 +83,22 @@ class Region:
             for row in rows:
                 self._console.print(row, soft_wrap=True, highlight=False)
         return capture.get().split("\n")[: len(rows)]
+
+
+def _up(rows: int) -> str:
+    return (f"\x1b[{rows}A" if rows else "") + "\r"
+
+
+def _over(rows: list[str], *, rest: bool = True) -> str:
+    """Write rows over what is there, and clear what is below them when `rest`.
+
+    Nothing is cleared from the screen's first column: there tmux takes "clear below" for "clear the screen" and
+    saves the old rows in its history.
+    """
+    output = "\n".join(f"{_CLEAR_RIGHT}{row}" for row in rows)
+    if not rest:
+        return output
+    return output + (_CLEAR_BELOW if rows[-1] else f" {_CLEAR_BELOW}\r{_CLEAR_RIGHT}")
 
 
 def terminal_reflows() -> bool:

@@ -93,7 +93,8 @@ def status_rows(
     """
     glyph, colour = STATES.get(status.state, ("○", "dim"))
     cells = 8 if width >= 72 else 4
-    state: list[Ranked] = [(0, Text(f"{glyph} {status.state:<12}", f"bold {colour}"))]
+    word = f"{status.state:<12}" if any(level is not None for level in levels) else status.state
+    state: list[Ranked] = [(0, Text(f"{glyph} {word}", f"bold {colour}"))]
     for name, level in zip(("mic", "out"), levels, strict=True):
         if level is not None:
             off = name == "mic" and status.state == "muted"
