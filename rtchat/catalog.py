@@ -221,6 +221,11 @@ def language_code(language: str) -> str | None:
     return code if re.fullmatch(r"[a-z]{2,3}", code) else None
 
 
+def language_name(language: str) -> str:
+    """How a model is told of a language: its English name where it is known, else what was given."""
+    return TRANSLATION_TARGETS.get(language_code(language) or "", language)
+
+
 def check_target(language: str) -> str:
     """The code of a language that gpt-realtime-translate speaks.
 

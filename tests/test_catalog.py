@@ -16,6 +16,7 @@ from rtchat.catalog import (
     deprecation,
     find_model,
     language_code,
+    language_name,
     model_hint,
 )
 from rtchat.errors import UsageError
@@ -140,6 +141,11 @@ def test_languages_by_code_and_by_name():
     assert language_code("pt-BR") == "pt"
     assert language_code("ca") == "ca"
     assert language_code("no such language") is None
+    assert (language_name("es"), language_name("pt-BR"), language_name("Catalan")) == (
+        "Spanish",
+        "Portuguese",
+        "Catalan",
+    )
 
 
 def test_a_language_that_is_not_spoken_lists_those_that_are():
