@@ -82,7 +82,9 @@ installed() { # installed PACKAGE
 is_root() { [ "$(id -u)" = 0 ]; }
 
 may_install() { # root, or sudo, which may ask for a password where somebody is there to type it
-    is_root || { command -v sudo >/dev/null && { sudo -n true 2>/dev/null || { [ -t 2 ] && sudo -v; }; }; }
+    is_root && return
+    command -v sudo >/dev/null || return 1
+    sudo -n true 2>/dev/null || { [ -t 2 ] && say "sudo, for system packages:" && sudo -v; }
 }
 
 apt() { # apt COMMAND ARGUMENT...: quietly, without a question
@@ -99,8 +101,8 @@ get() { # get PACKAGE...: installs those that are not there; true if all are the
     [ -n "$list" ] || return 0
     case $(manager) in
     apt)
-        say "system packages:$list"
         may_install || return 1
+        say "system packages:$list"
         apt dpkg --configure -a || true # an earlier run may have been interrupted right there
         [ -n "$updated" ] || ! apt apt-get -q update || updated=yes
         # Together is quick; one by one saves the rest when one of them does not exist here or does not come.
@@ -121,20 +123,20 @@ get() { # get PACKAGE...: installs those that are not there; true if all are the
     [ -z "$failed" ]
 }
 
-name_absent() { # name_absent KIND PACKAGE...: says what is not there, what that means and what would bring it
+name_absent() { # name_absent PACKAGE...: says what is not there, what that means and what would bring it
     local package reasons= reason
-    for package in "${@:2}"; do
+    for package in "$@"; do
         installed "$package" && continue
         absent="$absent $package"
         reason=$(purpose "$package")
         case "$reasons" in *"$reason"*) ;; *) reasons="$reasons${reasons:+; }$reason" ;; esac
     done
     [ -n "$absent" ] || return 0
-    say "could not install$absent: $reasons"
+    say "could not install all system packages: $reasons"
     case $(manager) in
-    apt) say "going on without; later: sudo apt-get install$absent" ;;
-    brew) say "going on without; later: brew install$absent" ;;
-    *) say "going on without; install what your system calls these, then: rm -r .venv" ;;
+    apt) say "going on without; to have it all: sudo apt-get install$absent" ;;
+    brew) say "going on without; to have it all: brew install$absent" ;;
+    *) say "going on without; to have it all, install what this system calls$absent, then: rm -r $venv" ;;
     esac
 }
 
