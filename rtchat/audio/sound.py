@@ -1,0 +1,341 @@
+"""The sound of a session: one microphone, one loudspeaker, each a device or a file, behind one door.
+
+=====================  ==============================  ======================================
+resource               acquired                        released
+=====================  ==============================  ======================================
+PortAudio thread       `__aenter__`                    `__aexit__`, or a failing `__aenter__`
+PortAudio, streams     `__aenter__`, on that thread    the same, on that thread
+output WAV             `__aenter__`                    the same
+pump, file tasks       `__aenter__`                    the same, cancelled and awaited
+=====================  ==============================  ======================================
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AsyncExitStack, suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, Self
+
+from rtchat.audio.duplex import Duplex, now
+from rtchat.audio.files import WavWriter, play_as_microphone, read_wav, record_as_loudspeaker
+from rtchat.audio.microphone import Microphone
+from rtchat.audio.speaker import Speaker
+from rtchat.chunk import WIRE, AudioFormat, level_dbfs
+from rtchat.conversation.signals import Drained, Heard
+from rtchat.errors import DeviceError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Coroutine
+    from pathlib import Path
+    from types import TracebackType
+
+    Tap = Callable[[Literal["microphone", "loudspeaker"], int, bytes], None]
+    """(side, first sample at 24 kHz since the session's sound began, 24 kHz mono PCM16), on the event loop."""
+
+REPORT_SECONDS = 0.05
+"""How often the heard position is told while something plays."""
+
+_IDLE_SECONDS = 0.5
+_ZEROS_SECONDS = 2.0
+_KEPT_CHUNKS = 250
+
+
+@dataclass(frozen=True, slots=True)
+class SoundRequest:
+    """What a session wants to hear and say with.
+
+    Attributes:
+        capture: A microphone is wanted.
+        playback: A loudspeaker is wanted.
+        input_device: Number or part of the name of the microphone; None for the default.
+        output_device: Number or part of the name of the loudspeaker; None for the default.
+        input_wav: A file as the microphone, in real time; `-` is standard input.
+        output_wav: A file as the loudspeaker, in real time; `-` is standard output.
+    """
+
+    capture: bool = True
+    playback: bool = True
+    input_device: str | None = None
+    output_device: str | None = None
+    input_wav: Path | None = None
+    output_wav: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Caution:
+    """Something about the sound that the user should know; the session goes on.
+
+    Attributes:
+        message: One sentence.
+        hint: What to do next.
+    """
+
+    message: str
+    hint: str
+
+
+Report = Heard | Drained | Caution | DeviceError
+"""What `Sound.reports` tells. A `DeviceError` is the last: sound has ended."""
+
+
+class Sound:
+    """Opens in `async with`, and always lets go of everything at its end.
+
+    Args:
+        request: What is wanted.
+        tap: Sees all that was recorded and all that left the loudspeaker, on one clock, for a recording.
+
+    Attributes:
+        tap: The same; may be set or replaced at any time.
+        input_name: What records, for people; empty where nothing does.
+        output_name: What plays, for people; empty where nothing does.
+
+    Raises:
+        DeviceError: From `async with`: no such device, a busy one, or PyAudio is missing.
+        UsageError: From `async with`: a file that cannot be read or written.
+    """
+
+    def __init__(self, request: SoundRequest, tap: Tap | None = None) -> None:
+        self.tap = tap
+        self.input_name = ""
+        self.output_name = ""
+        self._request = request
+        self._stack = AsyncExitStack()
+        self._begin = now()
+        self._duplex: Duplex | None = None
+        self._microphone: Microphone | None = None
+        self._speaker = Speaker(WIRE)
+        self._file_pcm: bytes | None = None
+        self._last_chunk = b""
+        self._chunks: asyncio.Queue[bytes | None] = asyncio.Queue()
+        self._reports: asyncio.Queue[Report | Exception | None] = asyncio.Queue()
+        self._wake = asyncio.Event()
+        self._closed = False
+        self._cautioned = False
+
+    async def __aenter__(self) -> Self:
+        self._loop = asyncio.get_running_loop()
+        self._begin = now()
+        try:
+            await self._open()
+        except BaseException:
+            await self._close()
+            raise
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._close()
+
+    # --- the microphone -----------------------------------------------------------------------------------
+
+    async def microphone(self) -> AsyncIterator[bytes]:
+        """Chunks of 20 ms, 24 kHz mono PCM16, as they are recorded.
+
+        Ends when the input file has ended (after `files.TRAILING_SILENCE_MS`), when the sound is closed, and at
+        once when no microphone was asked for. A device that fails is told by `reports`; this then waits.
+        A reader that is more than 5 s behind loses the oldest chunks.
+        """
+        if self._file_pcm is not None:
+            async for at, chunk in play_as_microphone(self._file_pcm):
+                self._note_chunk(at, chunk)
+                yield chunk
+            return
+        if not self._request.capture:
+            return
+        while (captured := await self._chunks.get()) is not None:
+            yield captured
+
+    def _on_block(self, microphone: Microphone, block: bytes, at: float) -> None:
+        """A block of the device has arrived; on the event loop."""
+        for begins, chunk in microphone.feed(block, at):
+            self._note_chunk(begins, chunk)
+            if self._chunks.qsize() >= _KEPT_CHUNKS:
+                self._chunks.get_nowait()
+            self._chunks.put_nowait(chunk)
+
+    def _note_chunk(self, at: float, chunk: bytes) -> None:
+        self._last_chunk = chunk
+        if self.tap is not None:
+            self.tap("microphone", self._sample(at), chunk)
+
+    def _capture(self, form: AudioFormat) -> Callable[[bytes, float], None]:
+        """The receiver of the microphone's blocks, for a device of this format."""
+        microphone = self._microphone = Microphone(form)
+
+        def on_capture(block: bytes, at: float) -> None:
+            if not self._closed:
+                self._loop.call_soon_threadsafe(self._on_block, microphone, block, at)
+
+        return on_capture
+
+    # --- the loudspeaker ----------------------------------------------------------------------------------
+
+    def play(self, item_id: str, content_index: int, pcm: bytes) -> None:
+        """Queue sound of a part: 24 kHz mono PCM16, any number of bytes. Never blocks.
+
+        Without a loudspeaker (`playback=False`) it is dropped, and nothing is ever heard.
+        """
+        if self._request.playback:
+            self._speaker.play(item_id, content_index, pcm)
+            self._wake.set()
+
+    def drain(self, item_id: str) -> None:
+        """No more sound of this item comes: play what there is without waiting for a full prebuffer.
+
+        Call it at the end of each item's sound. `Drained` always follows, at once when all was heard already.
+        """
+        if self._request.playback:
+            self._speaker.drain(item_id)
+            self._wake.set()
+
+    def flush(self) -> None:
+        """Fade out in 12 ms, then be silent; what was queued is forgotten. `Drained` follows what sounded."""
+        self._speaker.flush()
+        self._wake.set()
+
+    def cut_points(self) -> list[Heard]:
+        """What will have been heard of each queued or sounding part if `flush` were called now.
+
+        It counts what the device has taken and half of the fade, and is never more than was given to `play`.
+        """
+        return self._speaker.cut_points()
+
+    async def reports(self) -> AsyncIterator[Report]:
+        """What happens, for one reader.
+
+        `Heard` about every 50 ms while something plays, and at the end of each part, then with all of it. `Drained`
+        when all that was played has left the loudspeaker. `Caution` when something is odd, once for each kind.
+        `DeviceError` when a device fails; it is the last. Ends when the sound is closed.
+        """
+        while (report := await self._reports.get()) is not None:
+            if isinstance(report, Exception) and not isinstance(report, DeviceError):
+                raise report
+            yield report
+            if isinstance(report, DeviceError):
+                return
+
+    @property
+    def levels(self) -> tuple[float, float]:
+        """(microphone, loudspeaker) now, RMS in dBFS, -96 for silence."""
+        return level_dbfs(self._last_chunk), self._speaker.level
+
+    @property
+    def underruns(self) -> int:
+        """Gaps in the middle of an item, because its sound came too late."""
+        return self._speaker.underruns
+
+    @property
+    def device_flags(self) -> int:
+        """Times that a device said it had lost or missed sound."""
+        return self._duplex.flags if self._duplex else 0
+
+    def _playback(self, form: AudioFormat) -> Callable[[int, float], bytes]:
+        """The source of the loudspeaker's blocks, for a device of this format."""
+        self._speaker = Speaker(form, threading.Lock())
+        return self._speaker.read
+
+    # --- inside -------------------------------------------------------------------------------------------
+
+    async def _open(self) -> None:
+        request = self._request
+        if request.capture and request.input_wav is not None:
+            self._file_pcm = await asyncio.to_thread(read_wav, request.input_wav)
+            self.input_name = str(request.input_wav)
+        if request.playback and request.output_wav is not None:
+            writer = WavWriter(request.output_wav)
+            self._stack.callback(writer.close)
+            self.output_name = str(request.output_wav)
+            self._start(record_as_loudspeaker(writer, self._playback(WIRE)))
+        wants_microphone = request.capture and request.input_wav is None
+        wants_loudspeaker = request.playback and request.output_wav is None
+        if wants_microphone or wants_loudspeaker:
+            await self._open_devices(wants_microphone, wants_loudspeaker)
+        self._start(self._pump())
+
+    async def _open_devices(self, capture: bool, playback: bool) -> None:
+        duplex = Duplex(self._capture if capture else None, self._playback if playback else None)
+        # One thread makes every call to PortAudio, in order: what a cancelled call opens is closed after it.
+        thread = self._stack.enter_context(ThreadPoolExecutor(1, thread_name_prefix="portaudio"))
+        self._stack.push_async_callback(self._loop.run_in_executor, thread, duplex.close)
+        await self._loop.run_in_executor(
+            thread, duplex.open, self._request.input_device, self._request.output_device
+        )
+        self._duplex = duplex
+        self.input_name = duplex.input_name or self.input_name
+        self.output_name = duplex.output_name or self.output_name
+
+    def _start(self, work: Coroutine[None, None, None]) -> None:
+        """Run a task until the sound is closed; what goes wrong in it is reported."""
+        task = asyncio.create_task(self._guarded(work))
+        self._stack.push_async_callback(_end, task)
+
+    async def _guarded(self, work: Coroutine[None, None, None]) -> None:
+        try:
+            await work
+        except OSError as error:
+            self._reports.put_nowait(
+                DeviceError(
+                    f"{self.output_name} cannot be written: {(error.strerror or str(error)).lower()}.",
+                    hint="Free some space, or give another file with --output-wav.",
+                )
+            )
+        except Exception as error:
+            self._reports.put_nowait(error)
+
+    async def _pump(self) -> None:
+        """Tell what was heard and what went wrong, until cancelled."""
+        while True:
+            self._wake.clear()
+            for report in self._speaker.heard(now()):
+                self._reports.put_nowait(report)
+            for begins, pcm in self._speaker.take_heard():
+                if self.tap is not None:
+                    self.tap("loudspeaker", self._sample(begins), pcm)
+            failure = self._duplex.failure() if self._duplex else None
+            if failure is not None:
+                self._reports.put_nowait(failure)
+                return
+            self._check_zeros()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._wake.wait(), self._pause())
+
+    def _pause(self) -> float:
+        if not self._speaker.busy:
+            return _IDLE_SECONDS
+        ends = self._speaker.ends_at
+        return REPORT_SECONDS if ends is None else min(REPORT_SECONDS, max(0.002, ends - now()))
+
+    def _check_zeros(self) -> None:
+        zeros = self._microphone.zero_seconds if self._microphone else 0.0
+        if zeros >= _ZEROS_SECONDS and not self._cautioned:
+            self._cautioned = True
+            self._reports.put_nowait(_zeros_caution(self.input_name))
+
+    def _sample(self, at: float) -> int:
+        return max(0, round((at - self._begin) * WIRE.rate))
+
+    async def _close(self) -> None:
+        self._closed = True
+        await self._stack.aclose()
+        self._chunks.put_nowait(None)
+        self._reports.put_nowait(None)
+
+
+async def _end(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.wait([task])
+
+
+def _zeros_caution(name: str) -> Caution:
+    where = (
+        "Allow your terminal under System Settings > Privacy & Security > Microphone, and start it again."
+        if sys.platform == "darwin"
+        else "See whether it is muted, and whether it is the right one: `rtchat devices` lists them."
+    )
+    return Caution(f"The microphone {name!r} gives nothing but digital silence.", where)
