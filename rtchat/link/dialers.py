@@ -77,7 +77,7 @@ class Endpoint:
 
 def openai(
     model: str,
-    key: str,
+    key: str | None,
     *,
     base_url: str | None = None,
     organization: str | None = None,
@@ -91,7 +91,7 @@ def openai(
 
     Args:
         model: The model; not sent with `call_id` or `intent`, where the address takes none.
-        key: An API key or an ephemeral key (`ek_…`).
+        key: An API key or an ephemeral key (`ek_…`). Only another server than OpenAI's may do without.
         base_url: What `OPENAI_BASE_URL` means everywhere: up to and with `/v1`.
         organization: Billed organization.
         project: Billed project.
@@ -105,7 +105,7 @@ def openai(
     """
     base = _parse(base_url or OPENAI_BASE_URL)
     official = base.hostname == "api.openai.com"
-    headers = _bearer(key, "OPENAI_API_KEY")
+    headers = _bearer(key, "OPENAI_API_KEY") if key or official else {}
     for name, value in (
         ("OpenAI-Organization", organization),
         ("OpenAI-Project", project),
@@ -271,7 +271,7 @@ def _query(
     return named | ({"intent": intent} if intent is not None else {})
 
 
-def _bearer(key: str, credential: str) -> dict[str, str]:
+def _bearer(key: str | None, credential: str) -> dict[str, str]:
     return {"Authorization": f"Bearer {_key(key, credential)}"}
 
 
