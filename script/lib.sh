@@ -212,6 +212,7 @@ install_everything() { # install_everything KIND, with file descriptor 9 to lock
     local kind=$1 python version wanted kept=
     ! command -v flock >/dev/null || flock 9 # of two at once, the second waits and then finds it done
     ! is_set_up "$kind" || return 0
+    trap 'say "stopped; run this again to go on from here"; rm -f "$log"; exit 130' INT TERM
     log=$(mktemp "${TMPDIR:-/tmp}/rtchat-set-up.XXXXXX")
     say "setting up in $venv (once; a minute or two)"
 
