@@ -162,7 +162,7 @@ class LiveDisplay:
             if look == self._drawn:
                 return
             settled = self._print(self._transcript.settle(), width)
-            self._region.draw(self._rows(width - 1, height - 1), settled)
+            self._region.draw(self._rows(max(1, width - 1), max(1, height - 1)), settled)
             self._drawn = (self._transcript.version, *look[1:])
             self._drawn_at = time.monotonic()
 

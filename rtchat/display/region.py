@@ -86,7 +86,7 @@ class Region:
 
 
 def _up(rows: int) -> str:
-    return (f"\x1b[{rows}A" if rows else "") + "\r"
+    return (f"\x1b[{rows}A" if rows > 0 else "") + "\r"
 
 
 def _over(rows: list[str], *, rest: bool = True) -> str:

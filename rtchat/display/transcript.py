@@ -26,7 +26,7 @@ from rtchat.conversation.notices import (
 )
 
 REMEMBERED = 256
-"""Settled items whose late repetitions are still recognised."""
+"""Items of which something is remembered after they left the transcript."""
 
 _SEQUENCE = re.compile(
     r"\x1b\[[0-?]*[ -/]*(?:[@-~]|$)"  # CSI, also cut off at the end of a delta (ECMA-48 section 5.4)
@@ -100,13 +100,13 @@ class Transcript:
     Attributes:
         lines: The conversation from the first line that is not settled; control characters are gone.
         status: What the status line says.
-        interrupted: Items that an `Interruption` named, while they are in `lines`.
+        interrupted: The last items that an `Interruption` named.
         version: Grows with every change of `lines` or `status`.
     """
 
     lines: list[Line] = field(default_factory=list)
     status: Status = field(default_factory=Status)
-    interrupted: set[str] = field(default_factory=set)
+    interrupted: deque[str] = field(default_factory=lambda: deque(maxlen=REMEMBERED))
     version: int = 0
     _settled: deque[str] = field(default_factory=lambda: deque(maxlen=REMEMBERED))
 
@@ -119,7 +119,7 @@ class Transcript:
             case ErrorTold() | Told():
                 self.lines.append(cleaned(notice))
             case Interruption(item_id=item_id):
-                self.interrupted.add(item_id)
+                self.interrupted.append(item_id)
             case _:
                 self.status = _status_after(self.status, notice)
 
@@ -127,7 +127,8 @@ class Transcript:
         """Take the lines at the top that will not change any more.
 
         A user's line without its final words holds back what follows it, but only until the next line of the
-        user: a transcript that never comes must not hold back the rest of the conversation.
+        user: a transcript that never comes must not hold back the rest of the conversation. Where no word came,
+        there is no line.
         """
         users = [index for index, line in enumerate(self.lines) if isinstance(line, UserSaid)]
         last_user = users[-1] if users else -1
@@ -136,11 +137,11 @@ class Transcript:
             if not is_final(line) and not (isinstance(line, UserSaid) and index < last_user):
                 break
             count += 1
-        return self._take(count)
+        return [line for line in self._take(count) if is_final(line) or not _wordless(line)]
 
     def finish(self) -> list[Line]:
-        """Take every line that is left, when the session is over."""
-        return self._take(len(self.lines))
+        """Take every line that is left, when the session is over; words that never came leave no line."""
+        return [line for line in self._take(len(self.lines)) if not _wordless(line)]
 
     def unheard(self, line: AssistantSaid) -> str:
         """The end of `line` that was generated but did not leave the loudspeaker (yet)."""
@@ -241,6 +242,10 @@ def _key(line: Line) -> str:
             return f"call {call_id}"
         case _:
             return ""
+
+
+def _wordless(line: Line) -> bool:
+    return isinstance(line, UserSaid) and not line.text.strip()
 
 
 def _common(one: str, other: str) -> int:

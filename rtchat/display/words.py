@@ -56,7 +56,7 @@ def tool_result(tool: ToolCalled) -> str:
         case "ok":
             return f"→ {short(tool.output)} ({tool.ms} ms)"
         case status:
-            return f"→ {status}: {short(tool.output)} ({tool.ms} ms)"
+            return f"→ {f'{status}: {short(tool.output)}'.rstrip(': ')} ({tool.ms} ms)"
 
 
 def error_text(error: ErrorTold) -> str:
