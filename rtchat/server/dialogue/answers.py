@@ -1,0 +1,157 @@
+"""The responses of a conversation: at most one in it at a time, any number beside it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from rtchat.protocol import server_events as ev
+from rtchat.protocol.config import ResponseParams
+from rtchat.server.dialogue.checks import Rejected
+from rtchat.server.dialogue.response import Answer, Plan, Status
+from rtchat.server.dialogue.signals import (
+    Abort,
+    Effect,
+    Emit,
+    Speak,
+    SpeechEnded,
+    Spoke,
+    Think,
+    Thought,
+    ThoughtEnded,
+)
+from rtchat.server.dialogue.usage import input_tokens
+from rtchat.server.engines.base import ToolCall
+
+if TYPE_CHECKING:
+    from rtchat.server.dialogue.context import Context
+    from rtchat.server.dialogue.items import Entry
+
+TOKEN_LIMIT = 15_000_000
+"""What `rate_limits.updated` says (recorded); nothing is limited here."""
+
+
+@dataclass(slots=True)
+class _Running:
+    answer: Answer
+    own_input: list[Entry] | None  # instead of the conversation
+
+
+class Answers:
+    """Makes, feeds and ends responses."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._running: dict[str, _Running] = {}
+        self._tokens_left = TOKEN_LIMIT
+
+    @property
+    def active(self) -> Answer | None:
+        """The one in the conversation."""
+        running = (one.answer for one in self._running.values() if one.answer.plan.in_conversation)
+        return next(running, None)
+
+    def create(self, params: ResponseParams | None) -> list[Effect]:
+        """Begin a response.
+
+        Raises:
+            Rejected: One is already active, or its input does not exist.
+        """
+        params = params or ResponseParams()
+        context = self._context
+        if context.settings.kind != "realtime":
+            raise Rejected("invalid_value", "A transcription session gives no responses.", "type")
+        plan = Plan.of(context.settings.realtime, params)
+        if plan.in_conversation and self.active:
+            raise Rejected(
+                "conversation_already_has_active_response",
+                f"Conversation already has an active response in progress: {self.active.id}. Wait until the "
+                "response is finished before creating a new one.",
+            )
+        own = None if params.input is None else context.store.resolve(params.input, context.new_id)
+        answer = Answer(plan, context.store, context.new_id, context.conversation_id)
+        self._running[answer.id] = running = _Running(answer, own)
+        answer.waits_for = {entry.id for entry in self._given(running) if entry.awaits_words}
+        effects: list[Effect] = [Emit(event) for event in answer.created()]
+        return effects if answer.waits_for else effects + self._think(running)
+
+    def understood(self, item_id: str) -> list[Effect]:
+        """An item's words are known, or will never be."""
+        effects: list[Effect] = []
+        for running in list(self._running.values()):
+            if item_id in running.answer.waits_for:
+                running.answer.waits_for.discard(item_id)
+                if not running.answer.waits_for:
+                    effects += self._think(running)
+        return effects
+
+    def cancel(self, response_id: str | None, reason: str) -> list[Effect]:
+        """Stop one.
+
+        Raises:
+            Rejected: There is none.
+        """
+        answer = self.active
+        if response_id is not None:
+            running = self._running.get(response_id)
+            answer = running.answer if running else None
+        if answer is None:
+            raise Rejected("response_cancel_not_active", "Cancellation failed: no active response found")
+        return self._end(answer, "cancelled", reason)
+
+    def receive(self, told: Thought | ThoughtEnded | Spoke | SpeechEnded) -> list[Effect]:
+        """What an engine made; nothing for a response that is over."""
+        running = self._running.get(told.response_id)
+        if running is None:
+            return []
+        answer = running.answer
+        effects: list[Effect] = []
+        if isinstance(told, ThoughtEnded | SpeechEnded) and told.error is not None:
+            return self._end(answer, "failed", told.error)
+        if isinstance(told, Thought):
+            return self._piece(answer, told)
+        if isinstance(told, Spoke):
+            return [Emit(event) for event in answer.add_sound(told.pcm)]
+        if isinstance(told, ThoughtEnded):
+            answer.thought_over = True
+        else:
+            answer.sound_done()
+        return self._end(answer, "completed") if answer.finished_work else effects
+
+    def _piece(self, answer: Answer, told: Thought) -> list[Effect]:
+        piece = told.piece
+        if isinstance(piece, ToolCall):
+            return [Emit(event) for event in answer.add_call(piece)]
+        if not piece.text:
+            return []
+        if answer.over_limit(piece.text):
+            return self._end(answer, "incomplete", "max_output_tokens")
+        effects: list[Effect] = [Emit(event) for event in answer.add_text(piece.text)]
+        plan = answer.plan
+        if plan.modality == "audio":
+            language = spoken_language(self._context.model)
+            effects.append(Speak(answer.id, piece.text, plan.voice_name, plan.speed, language))
+        return effects
+
+    def _think(self, running: _Running) -> list[Effect]:
+        entries = self._given(running)
+        prompt = self._context.prompt(running.answer.plan, entries)
+        running.answer.given = input_tokens(prompt, entries)
+        return [Think(running.answer.id, prompt)]
+
+    def _given(self, running: _Running) -> list[Entry]:
+        return list(self._context.store) if running.own_input is None else running.own_input
+
+    def _end(self, answer: Answer, status: Status, reason: str | None = None) -> list[Effect]:
+        del self._running[answer.id]
+        effects: list[Effect] = [Abort(answer.id), *(Emit(event) for event in answer.finish(status, reason))]
+        self._tokens_left = max(0, self._tokens_left - answer.tokens())
+        limit = ev.RateLimit(name="tokens", limit=TOKEN_LIMIT, remaining=self._tokens_left, reset_seconds=0.0)
+        effects.append(self._context.emit(ev.RateLimitsUpdated, rate_limits=[limit]))
+        return effects
+
+
+def spoken_language(model: str) -> str:
+    """The language of a model's answers: English, or what `apertium:en-es` translates into."""
+    kind, _, pair = model.partition(":")
+    return pair.rpartition("-")[2] if kind == "apertium" and "-" in pair else "en"

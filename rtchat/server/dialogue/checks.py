@@ -1,0 +1,255 @@
+"""Frames of a client to events, or the API's own refusal: code, sentence, parameter (docs/protocol.md, errors)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from pydantic import ValidationError
+
+from rtchat.catalog import VOICES
+from rtchat.protocol import wire
+from rtchat.protocol.client_events import ClientEvent
+from rtchat.protocol.config import VoiceId
+
+MAX_APPEND = 15 * 1024 * 1024
+"""Bytes of sound in one append (docs: 15 MiB)."""
+
+CLIENT_TYPES = (
+    "session.update",
+    "input_audio_buffer.append",
+    "input_audio_buffer.commit",
+    "input_audio_buffer.clear",
+    "conversation.item.create",
+    "conversation.item.truncate",
+    "conversation.item.delete",
+    "conversation.item.retrieve",
+    "response.create",
+    "response.cancel",
+)
+"""What a plain WebSocket session takes."""
+
+
+class Rejected(Exception):
+    """An event that the API refuses.
+
+    Args:
+        code: `error.code`.
+        message: `error.message`.
+        param: The field that it is about.
+        event_id: The client's name for the event.
+        kind: `error.type`.
+    """
+
+    def __init__(
+        self,
+        code: str | None,
+        message: str,
+        param: str | None = None,
+        *,
+        event_id: str | None = None,
+        kind: str = "invalid_request_error",
+    ) -> None:
+        super().__init__(message)
+        self.code, self.message, self.param, self.event_id, self.kind = code, message, param, event_id, kind
+
+
+def load(frame: str, types: Iterable[str] = CLIENT_TYPES) -> dict[str, Any]:
+    """A frame as an object of one of these types.
+
+    Raises:
+        Rejected: It is not one.
+    """
+    try:
+        raw = json.loads(frame)
+    except (ValueError, RecursionError) as error:
+        raise Rejected("invalid_json", f"Invalid event: failed to parse JSON value. {error}") from None
+    if not isinstance(raw, dict):
+        raise Rejected("invalid_json", "Invalid event: expected a JSON object.")
+    event_id = raw.get("event_id") if isinstance(raw.get("event_id"), str) else None
+    if "type" not in raw:
+        raise Rejected("invalid_event", "The 'type' field is missing.", event_id=event_id)
+    if raw["type"] not in types:
+        raise Rejected("invalid_value", _invalid_value(raw["type"], types), "type", event_id=event_id)
+    return raw
+
+
+def read(frame: str) -> ClientEvent:
+    """A frame of a conversation's client as an event that is right in every field.
+
+    Raises:
+        Rejected: It is not.
+    """
+    raw = load(frame)
+    event_id = raw.get("event_id") if isinstance(raw.get("event_id"), str) else None
+    try:
+        if raw["type"] == "session.update":
+            raw = _with_defaults(raw)
+            event = wire.decode_client_event(json.dumps(raw))
+        else:
+            event = wire.decode_client_event(frame)
+        if raw["type"] == "input_audio_buffer.append":
+            if len(event.audio) > MAX_APPEND:  # type: ignore[union-attr]
+                raise Rejected("string_above_max_length", "Invalid 'audio': more than 15 MiB.", "audio")
+        else:
+            _check_unknown(raw, event.model_dump(exclude_unset=True), "")
+            _check_values(raw)
+        return event
+    except ValidationError as error:
+        rejected = from_validation(error, raw)
+        rejected.event_id = event_id
+        raise rejected from None
+    except Rejected as rejected:
+        rejected.event_id = event_id
+        raise
+
+
+def from_validation(error: ValidationError, raw: dict[str, Any]) -> Rejected:
+    """The first of pydantic's complaints, as the API says it."""
+    first = error.errors(include_url=False)[0]
+    kind, context = first["type"], first.get("ctx", {})
+    path, value = _locate(first["loc"], raw)
+    if kind in ("union_tag_not_found", "union_tag_invalid"):
+        param = f"{path}.type" if path else "type"
+        if kind == "union_tag_not_found" or not isinstance(value, dict):
+            return Rejected("missing_required_parameter", f"Missing required parameter: '{param}'.", param)
+        tags = str(context.get("expected_tags", "")).replace("'", "").split(", ")
+        return Rejected("invalid_value", _invalid_value(value.get("type"), tags), param)
+    if kind == "missing":
+        param = f"{path}.{first['loc'][-1]}" if path else str(first["loc"][-1])
+        return Rejected("missing_required_parameter", f"Missing required parameter: '{param}'.", param)
+    if kind == "literal_error":
+        allowed = str(context.get("expected", "")).replace("'", "").replace(" or ", ", ").split(", ")
+        return Rejected("invalid_value", _invalid_value(value, allowed), path)
+    if kind in ("greater_than_equal", "less_than_equal"):
+        return _out_of_range(path, value, context.get("ge"), context.get("le"))
+    return Rejected("invalid_type", f"Invalid type for '{path}': {first['msg'].lower()}.", path)
+
+
+def check_voice(voice: str | VoiceId | None, param: str) -> None:
+    """A voice that this server can do.
+
+    Raises:
+        Rejected: It cannot; the sentence lists those it can.
+    """
+    name = voice.id if isinstance(voice, VoiceId) else voice
+    if name is not None and name not in VOICES:
+        raise Rejected("invalid_value", _invalid_value(name, VOICES), param)
+
+
+def _with_defaults(raw: dict[str, Any]) -> dict[str, Any]:
+    """`session.type` is required, and pydantic would not say so before it has seen the rest."""
+    session = raw.get("session")
+    if isinstance(session, dict) and "type" not in session:
+        raise Rejected("missing_required_parameter", "Missing required parameter: 'session.type'.", "session.type")
+    return raw
+
+
+def _invalid_value(value: Any, allowed: Iterable[str]) -> str:
+    names = [f"'{name}'" for name in allowed]
+    listed = " and ".join([", ".join(names[:-1]), names[-1]]) if len(names) > 1 else names[0]
+    return f"Invalid value: '{value}'. Supported values are: {listed}."
+
+
+def _locate(loc: tuple[int | str, ...], raw: Any) -> tuple[str, Any]:
+    """Pydantic's location, which names union members too, as the API's path, and what stands there."""
+    path, at = "", raw
+    for part in loc:
+        if isinstance(at, dict) and part in at:
+            path = f"{path}.{part}" if path else str(part)
+            at = at[part]
+        elif isinstance(at, list) and isinstance(part, int) and part < len(at):
+            path, at = f"{path}[{part}]", at[part]
+    return path, at
+
+
+def _check_unknown(raw: Any, known: Any, path: str) -> None:
+    """Whatever the typed event did not keep is unknown."""
+    if isinstance(raw, dict) and isinstance(known, dict):
+        if "type" in raw and set(known) <= {"type", "id"} and set(raw) - {"type", "id"} and path.endswith("item"):
+            raise Rejected("invalid_value", _invalid_value(raw["type"], _ITEM_TYPES), f"{path}.type")
+        for name, value in raw.items():
+            where = f"{path}.{name}" if path else name
+            if name not in known:
+                raise Rejected("unknown_parameter", f"Unknown parameter: '{where}'.", where)
+            _check_unknown(value, known[name], where)
+    elif isinstance(raw, list) and isinstance(known, list):
+        for index, (value, kept) in enumerate(zip(raw, known, strict=False)):
+            _check_unknown(value, kept, f"{path}[{index}]")
+
+
+_ITEM_TYPES = ("message", "function_call", "function_call_output")
+
+# Path of a number -> least and greatest (docs: session object; the rate is measured).
+_RANGES: Mapping[str, tuple[float | None, float | None]] = {
+    "session.audio.input.format.rate": (24_000, 24_000),
+    "session.audio.output.format.rate": (24_000, 24_000),
+    "session.audio.input.turn_detection.threshold": (0, 1),
+    "session.audio.input.turn_detection.prefix_padding_ms": (0, None),
+    "session.audio.input.turn_detection.silence_duration_ms": (0, None),
+    "session.audio.input.turn_detection.idle_timeout_ms": (5_000, 30_000),
+    "session.audio.output.speed": (0.25, 1.5),
+    "response.audio.output.format.rate": (24_000, 24_000),
+    "content_index": (0, None),
+    "audio_end_ms": (0, None),
+}
+
+
+def _check_values(raw: dict[str, Any]) -> None:
+    """What the types do not say: ranges, voices, modalities, tools."""
+    for path, (least, greatest) in _RANGES.items():
+        value = _at(raw, path)
+        if isinstance(value, int | float) and (
+            (least is not None and value < least) or (greatest is not None and value > greatest)
+        ):
+            raise _out_of_range(path, value, least, greatest)
+    for root in ("session", "response"):
+        modalities = _at(raw, f"{root}.output_modalities")
+        if isinstance(modalities, list) and modalities not in (["text"], ["audio"]):
+            raise Rejected(
+                "invalid_value",
+                f"Invalid modalities: {modalities}. Supported combinations are: ['text'] and ['audio'].",
+                f"{root}.output_modalities",
+            )
+        voice = _at(raw, f"{root}.audio.output.voice")
+        check_voice(voice.get("id") if isinstance(voice, dict) else voice, f"{root}.audio.output.voice")
+        for index, tool in enumerate(_at(raw, f"{root}.tools") or ()):
+            _check_tool(tool, f"{root}.tools[{index}]")
+    metadata = _at(raw, "response.metadata")
+    if isinstance(metadata, dict) and len(metadata) > 16:
+        raise Rejected("invalid_value", "Invalid 'response.metadata': at most 16 keys.", "response.metadata")
+
+
+def _check_tool(tool: dict[str, Any], path: str) -> None:
+    if tool.get("type") == "mcp":
+        raise Rejected(
+            "invalid_value",
+            "This server calls no MCP servers by itself; offer their tools as functions of the client.",
+            f"{path}.type",
+        )
+    if not tool.get("name"):
+        raise Rejected("missing_required_parameter", f"Missing required parameter: '{path}.name'.", f"{path}.name")
+
+
+def _at(raw: Any, path: str) -> Any:
+    for part in path.split("."):
+        if not isinstance(raw, dict):
+            return None
+        raw = raw.get(part)
+    return raw
+
+
+def _out_of_range(path: str, value: Any, least: float | None, greatest: float | None) -> Rejected:
+    kind = "integer" if isinstance(value, int) and not isinstance(least, float) else "decimal"
+    if least is not None and (not isinstance(value, int | float) or value < least):
+        return Rejected(
+            f"{kind}_below_min_value",
+            f"Invalid '{path}': {kind} below minimum value. Expected a value >= {least}, but got {value} instead.",
+            path,
+        )
+    return Rejected(
+        f"{kind}_above_max_value",
+        f"Invalid '{path}': {kind} above maximum value. Expected a value <= {greatest}, but got {value} instead.",
+        path,
+    )

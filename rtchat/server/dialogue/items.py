@@ -1,0 +1,285 @@
+"""The conversation's items, in order, with their sound, and what the language model is told of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from rtchat.chunk import WIRE
+from rtchat.protocol.items import (
+    ContentPart,
+    FunctionCallItem,
+    FunctionCallOutputItem,
+    Item,
+    ItemReference,
+    MessageItem,
+)
+from rtchat.server.dialogue.checks import Rejected
+from rtchat.server.engines.base import Message
+
+MAX_SOUND = 16 * 1024 * 1024
+"""Bytes of sound kept for `conversation.item.retrieve` (6 minutes); of older items only the words stay."""
+
+
+@dataclass(slots=True)
+class Said:
+    """A stretch of the assistant's speech: one piece of text and how long it took to say."""
+
+    text: str
+    bytes: int = 0
+
+
+@dataclass(slots=True)
+class Entry:
+    """An item with what the wire does not show.
+
+    Attributes:
+        item: The item as events show it, without sound.
+        sound: Of its audio part: 24 kHz mono PCM16; emptied when it is old.
+        sound_ms: Duration of that part.
+        words: What the user's speech was understood as; None until it is known.
+        said: The assistant's speech, piece by piece.
+    """
+
+    item: Any
+    sound: bytearray = field(default_factory=bytearray)
+    sound_ms: float = 0.0
+    words: str | None = None
+    said: list[Said] = field(default_factory=list)
+
+    @property
+    def id(self) -> str:
+        """The item's id."""
+        return str(self.item.id)
+
+    @property
+    def awaits_words(self) -> bool:
+        """It is speech that is still being recognised."""
+        return self.words is None and _has(self.item, "input_audio")
+
+    @property
+    def assistant_audio(self) -> bool:
+        """The assistant spoke here."""
+        return _has(self.item, "output_audio")
+
+
+class Store:
+    """The items of one conversation."""
+
+    def __init__(self) -> None:
+        self._entries: list[Entry] = []
+
+    def __iter__(self) -> Iterator[Entry]:
+        return iter(self._entries)
+
+    def find(self, item_id: str) -> Entry | None:
+        """The entry of that id."""
+        return next((entry for entry in reversed(self._entries) if entry.id == item_id), None)
+
+    def last_id(self) -> str | None:
+        """The id of the last item."""
+        return self._entries[-1].id if self._entries else None
+
+    def previous_id(self, item_id: str) -> str | None:
+        """The id of the item before that one."""
+        at = self._index(item_id)
+        return self._entries[at - 1].id if at is not None and at > 0 else None
+
+    def add(self, entry: Entry, *, after: str | None = None) -> str | None:
+        """Insert at the end, after an item, or first ("root"); the id of the item before it.
+
+        Raises:
+            Rejected: The id is taken, or there is no item to insert after.
+        """
+        if self._index(entry.id) is not None:
+            message = f"Error adding item: an item with id '{entry.id}' already exists."
+            raise Rejected("item_create_duplicate_item_id", message, "item.id")
+        if isinstance(entry.item, FunctionCallOutputItem) and self._call(entry.item.call_id) is None:
+            message = f"Tool call ID '{entry.item.call_id}' not found in conversation."
+            raise Rejected("invalid_tool_call_id", message, "item.call_id")
+        at = len(self._entries)
+        if after == "root":
+            at = 0
+        elif after is not None:
+            found = self._index(after)
+            if found is None:
+                message = f"Error adding item: the previous item with id '{after}' does not exist."
+                raise Rejected("item_create_invalid_previous_item_id", message, "previous_item_id")
+            at = found + 1
+        self._entries.insert(at, entry)
+        self._let_old_sound_go()
+        return self._entries[at - 1].id if at else None
+
+    def delete(self, item_id: str) -> None:
+        """Forget an item.
+
+        Raises:
+            Rejected: There is none of that id.
+        """
+        self._entries.remove(self.require(item_id, "delet", "item_delete_invalid_item_id"))
+
+    def retrieve(self, item_id: str) -> Item:
+        """An item with its sound.
+
+        Raises:
+            Rejected: There is none of that id.
+        """
+        entry = self.require(item_id, "retriev", "item_retrieve_invalid_item_id")
+        if not entry.sound:
+            return entry.item  # type: ignore[no-any-return]
+        content = [
+            part.model_copy(update={"audio": bytes(entry.sound)}) if part.type in _SOUND else part
+            for part in entry.item.content
+        ]
+        return entry.item.model_copy(update={"content": content})  # type: ignore[no-any-return]
+
+    def truncate(self, item_id: str, content_index: int, audio_end_ms: int) -> None:
+        """Cut the assistant's speech at what was heard; words that were not are forgotten.
+
+        Raises:
+            Rejected: There is no such speech, or it is shorter than that.
+        """
+        entry = self.require(item_id, "truncat", "item_truncate_invalid_item_id")
+        parts = entry.item.content if isinstance(entry.item, MessageItem) else []
+        if content_index >= len(parts) or parts[content_index].type != "output_audio":
+            message = "Only model output audio messages can be truncated"
+            raise Rejected("unsupported_content_type", message, "item_id")
+        if audio_end_ms > entry.sound_ms:
+            message = f"Audio content of {int(entry.sound_ms)}ms is already shorter than {audio_end_ms}ms"
+            raise Rejected("invalid_value", message, "audio_end_ms")
+        entry.said = heard(entry.said, WIRE.bytes_in(audio_end_ms))
+        entry.sound, entry.sound_ms = entry.sound[: WIRE.bytes_in(audio_end_ms)], float(audio_end_ms)
+        # "Truncating audio will delete the server-side text transcript" (docs); the words heard stay in `said`.
+        parts = [*parts[:content_index], ContentPart(type="output_audio"), *parts[content_index + 1 :]]
+        entry.item = entry.item.model_copy(update={"content": parts})
+
+    def require(self, item_id: str, doing: str, code: str) -> Entry:
+        """The entry of that id.
+
+        Raises:
+            Rejected: There is none: "Error deleting item: the item with id 'yo' does not exist."
+        """
+        entry = self.find(item_id)
+        if entry is None:
+            raise Rejected(code, f"Error {doing}ing item: the item with id '{item_id}' does not exist.", "item_id")
+        return entry
+
+    def resolve(self, items: Sequence[Item], new_id: Any) -> list[Entry]:
+        """The `input` of a response: items of its own, and references to the conversation's.
+
+        Raises:
+            Rejected: A reference to nothing.
+        """
+        entries = []
+        for index, item in enumerate(items):
+            if not isinstance(item, ItemReference):
+                entries.append(entry_of(item, new_id))
+                continue
+            found = self.find(item.id)
+            if found is None:
+                message = f"Item with id '{item.id}' not found."
+                raise Rejected("invalid_value", message, f"response.input[{index}].id")
+            entries.append(found)
+        return entries
+
+    def call_name(self, call_id: str) -> str:
+        """The function that was called; empty when unknown."""
+        call = self._call(call_id)
+        return call.name if call else ""
+
+    def _call(self, call_id: str) -> FunctionCallItem | None:
+        for entry in self._entries:
+            if isinstance(entry.item, FunctionCallItem) and entry.item.call_id == call_id:
+                return entry.item
+        return None
+
+    def _index(self, item_id: str) -> int | None:
+        return next((at for at, entry in enumerate(self._entries) if entry.id == item_id), None)
+
+    def _let_old_sound_go(self) -> None:
+        kept = 0
+        for entry in reversed(self._entries):
+            kept += len(entry.sound)
+            if kept > MAX_SOUND:
+                entry.sound = bytearray()
+
+
+_SOUND = ("input_audio", "output_audio")
+
+
+def entry_of(item: Item, new_id: Any) -> Entry:
+    """A client's item as the server keeps it: with an id, completed, its sound apart."""
+    changes: dict[str, Any] = {}
+    if not getattr(item, "id", None):
+        changes["id"] = new_id("item")
+    if not isinstance(item, MessageItem):
+        if isinstance(item, FunctionCallItem):
+            changes["status"] = item.status or "completed"
+            if item.call_id is None:
+                changes["call_id"] = new_id("call")
+        return Entry(item.model_copy(update=changes))
+    sound = b"".join(part.audio for part in item.content if part.type == "input_audio" and part.audio)
+    changes["status"] = item.status or "completed"
+    changes["content"] = [_without_sound(part) for part in item.content]
+    entry = Entry(item.model_copy(update=changes), sound=bytearray(sound), sound_ms=WIRE.ms(sound))
+    for part in item.content:
+        if part.type == "input_audio" and part.transcript is not None:
+            entry.words = part.transcript
+    return entry
+
+
+def heard(said: Sequence[Said], heard_bytes: int) -> list[Said]:
+    """The stretches that were heard, the last one cut to its share of words."""
+    kept = []
+    for stretch in said:
+        if heard_bytes >= stretch.bytes:
+            kept.append(stretch)
+        else:
+            words = stretch.text.split()
+            share = " ".join(words[: int(len(words) * heard_bytes / stretch.bytes)])
+            if share:
+                kept.append(Said(share, heard_bytes))
+            break
+        heard_bytes -= stretch.bytes
+    return kept
+
+
+def messages(entries: Sequence[Entry], store: Store) -> list[Message]:
+    """What the language model is told."""
+    told = []
+    for entry in entries:
+        item = entry.item
+        if isinstance(item, FunctionCallItem):
+            told.append(Message("call", item.arguments, item.name, item.call_id or ""))
+        elif isinstance(item, FunctionCallOutputItem):
+            told.append(Message("tool", item.output, store.call_name(item.call_id), item.call_id))
+        elif isinstance(item, MessageItem):
+            told.append(Message(item.role, _text(entry)))
+    return told
+
+
+def _text(entry: Entry) -> str:
+    if entry.said:
+        return " ".join(stretch.text.strip() for stretch in entry.said)
+    texts = []
+    for part in entry.item.content:
+        if part.type == "input_audio":
+            texts.append(entry.words or "")
+        elif part.type == "output_audio":
+            texts.append(part.transcript or "")
+        elif part.type == "input_image":
+            texts.append("[an image]")
+        else:
+            texts.append(part.text or "")
+    return " ".join(text for text in texts if text)
+
+
+def _without_sound(part: ContentPart) -> ContentPart:
+    if part.type == "input_audio":
+        return ContentPart(type="input_audio", transcript=part.transcript)
+    return part
+
+
+def _has(item: Item, kind: str) -> bool:
+    return isinstance(item, MessageItem) and any(part.type == kind for part in item.content)

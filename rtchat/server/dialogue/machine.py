@@ -1,0 +1,164 @@
+"""The server's side of a conversation: told inputs, asks for effects."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rtchat.protocol import client_events as ask
+from rtchat.protocol import server_events as ev
+from rtchat.server.dialogue.answers import Answers
+from rtchat.server.dialogue.checks import Rejected, read
+from rtchat.server.dialogue.context import Context
+from rtchat.server.dialogue.items import entry_of
+from rtchat.server.dialogue.listening import Listening
+from rtchat.server.dialogue.settings import Kind, Settings
+from rtchat.server.dialogue.signals import (
+    BinaryFrame,
+    Close,
+    Deaf,
+    Detected,
+    Effect,
+    Expired,
+    Frame,
+    Input,
+    NotRecognised,
+    Recognised,
+    Spoke,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from rtchat.protocol.client_events import ClientEvent
+
+
+class Dialogue:
+    """One session.
+
+    Args:
+        model: The session's model.
+        new_id: Makes an id with a prefix: `event` gives `event_` and 21 random characters.
+        expires_at: When the session ends, in Unix seconds.
+        kind: Conversation or transcription.
+    """
+
+    def __init__(
+        self, *, model: str, new_id: Callable[[str], str], expires_at: int, kind: Kind = "realtime"
+    ) -> None:
+        settings = Settings(kind=kind, model=model, session_id=new_id("sess"), expires_at=expires_at)
+        self._context = Context(settings, model, new_id, new_id("conv"))
+        self._listening = Listening(self._context)
+        self._answers = Answers(self._context)
+        self._sounding: dict[str, float] = {}  # response -> position at which its sound began
+
+    def start(self) -> list[Effect]:
+        """The first event."""
+        return [self._context.emit(ev.SessionCreated, session=self._context.settings.session)]
+
+    def receive(self, told: Input) -> list[Effect]:
+        """What follows from an input."""
+        if isinstance(told, Frame):
+            return self._frame(told.text)
+        if isinstance(told, Detected):
+            return [effect for probability in told.probabilities for effect in self._window(probability)]
+        if isinstance(told, Recognised | NotRecognised):
+            return [*self._listening.told(told), *self._answers.understood(told.item_id)]
+        if isinstance(told, Deaf):
+            self._listening.deaf()
+            return [self._context.error(Rejected("engine_error", told.reason, kind="server_error"))]
+        if isinstance(told, BinaryFrame):
+            message = "Expected a text WebSocket message; binary frames are not supported."
+            return [self._context.error(Rejected("invalid_event", message))]
+        if isinstance(told, Expired):
+            message = "Your session hit the maximum duration of 60 minutes."
+            return [self._context.error(Rejected("session_expired", message)), Close(1001, "session_expired")]
+        return self._engine(told)
+
+    def _frame(self, text: str) -> list[Effect]:
+        event: ClientEvent | None = None
+        try:
+            event = read(text)
+            return self._event(event)
+        except Rejected as rejected:
+            if event is not None:
+                rejected.event_id = event.event_id
+            return [self._context.error(rejected)]
+
+    def _event(self, event: ClientEvent) -> list[Effect]:
+        match event:
+            case ask.InputAudioAppend():
+                return self._listening.append(event.audio)
+            case ask.InputAudioCommit():
+                return self._listening.commit()
+            case ask.InputAudioClear():
+                return self._listening.clear()
+            case ask.SessionUpdate():
+                return self._update(event)
+            case ask.ResponseCreate():
+                return self._answers.create(event.response)
+            case ask.ResponseCancel():
+                return self._answers.cancel(event.response_id, "client_cancelled")
+            case _:
+                return self._item(event)
+
+    def _item(self, event: ClientEvent) -> list[Effect]:
+        context = self._context
+        match event:
+            case ask.ItemCreate():
+                return self._create(event)
+            case ask.ItemRetrieve():
+                return [context.emit(ev.ItemRetrieved, item=context.store.retrieve(event.item_id))]
+            case ask.ItemDelete():
+                context.store.delete(event.item_id)
+                deleted: list[Effect] = [context.emit(ev.ItemDeleted, item_id=event.item_id)]
+                return deleted + self._answers.understood(event.item_id)
+            case ask.ItemTruncate():
+                where = event.model_dump(include={"item_id", "content_index", "audio_end_ms"})
+                context.store.truncate(**where)
+                return [context.emit(ev.ItemTruncated, **where)]
+            case _:
+                raise Rejected("invalid_value", f"'{event.type}' is for WebRTC and SIP only.", "type")
+
+    def _update(self, event: ask.SessionUpdate) -> list[Effect]:
+        context = self._context
+        spoken = any(entry.assistant_audio for entry in context.store)
+        context.settings.update(event.session, assistant_audio=spoken)
+        updated = context.emit(ev.SessionUpdated, session=context.settings.session)
+        return [*self._listening.configure(), updated]
+
+    def _create(self, event: ask.ItemCreate) -> list[Effect]:
+        context = self._context
+        entry = entry_of(event.item, context.new_id)
+        previous = context.store.add(entry, after=event.previous_item_id)
+        effects: list[Effect] = [
+            context.emit(shown, previous_item_id=previous, item=entry.item) for shown in (ev.ItemAdded, ev.ItemDone)
+        ]
+        return [*effects, self._listening.recognise(entry)] if entry.awaits_words else effects
+
+    def _window(self, probability: float) -> list[Effect]:
+        happened, effects = self._listening.detected(probability)
+        detection = self._context.settings.turn_detection
+        if happened == "started" and detection and detection.interrupt_response is not False:
+            if self._answers.active:
+                effects += self._answers.cancel(None, "turn_detected")
+        elif happened in ("stopped", "idle") and detection and self._answers_turns(detection.create_response):
+            try:
+                effects += self._answers.create(None)
+            except Rejected as rejected:  # docs: "this may fail … if the model is already responding"
+                effects.append(self._context.error(rejected))
+        return effects
+
+    def _answers_turns(self, create_response: bool | None) -> bool:
+        return self._context.settings.kind == "realtime" and create_response is not False
+
+    def _engine(self, told: Input) -> list[Effect]:
+        answer = self._answers.active
+        before = answer.id if answer else None
+        if isinstance(told, Spoke):
+            self._sounding.setdefault(told.response_id, self._listening.position_ms)
+            return self._answers.receive(told)
+        effects = self._answers.receive(told)  # type: ignore[arg-type]
+        if answer and before and self._answers.active is None:
+            began = self._sounding.pop(before, self._listening.position_ms)
+            self._listening.answered(audio_ms=answer.audio_ms, began_ms=began)
+        return effects

@@ -1,0 +1,302 @@
+"""One response under way: its items, and the order of its events (docs/protocol.md, order of server events)."""
+
+from __future__ import annotations
+
+import re
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from rtchat.chunk import WIRE
+from rtchat.protocol import server_events as ev
+from rtchat.protocol.base import Event
+from rtchat.protocol.config import (
+    FunctionTool,
+    RealtimeSession,
+    ResponseAudio,
+    ResponseAudioOutput,
+    ResponseParams,
+    ToolChoiceFunction,
+    VoiceId,
+)
+from rtchat.protocol.items import ContentPart, FunctionCallItem, MessageItem
+from rtchat.server.dialogue.items import Entry, Said, Store
+from rtchat.server.dialogue.sound import Encoder
+from rtchat.server.dialogue.usage import text_tokens, usage
+from rtchat.server.engines.base import ToolCall
+
+Status = Literal["completed", "cancelled", "incomplete", "failed"]
+NewId = Callable[[str], str]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a response is to be: the session's settings with the overrides of `response.create`."""
+
+    instructions: str
+    modality: Literal["text", "audio"]
+    voice: Any
+    format: Any
+    speed: float
+    max_output_tokens: int | Literal["inf"]
+    tools: Sequence[dict[str, Any]]
+    tool_choice: str
+    metadata: dict[str, str] | None
+    in_conversation: bool
+
+    @classmethod
+    def of(cls, session: RealtimeSession, params: ResponseParams) -> Plan:
+        """The session's settings, then the response's."""
+        assert session.audio is not None and session.audio.output is not None
+        out = session.audio.output
+        over = params.audio.output if params.audio and params.audio.output else ResponseAudioOutput()
+        tools = session.tools if params.tools is None else params.tools
+        choice = session.tool_choice if params.tool_choice is None else params.tool_choice
+        modalities = params.output_modalities or session.output_modalities or ["audio"]
+        return cls(
+            instructions=session.instructions or "" if params.instructions is None else params.instructions,
+            modality=modalities[0],
+            voice=over.voice or out.voice,
+            format=over.format or out.format,
+            speed=out.speed or 1.0,
+            max_output_tokens=params.max_output_tokens or session.max_output_tokens or "inf",
+            tools=[_tool(tool) for tool in tools or () if isinstance(tool, FunctionTool)],
+            tool_choice=choice.name if isinstance(choice, ToolChoiceFunction) else str(choice or "auto"),
+            metadata=params.metadata,
+            in_conversation=params.conversation != "none",
+        )
+
+    @property
+    def voice_name(self) -> str:
+        """The voice as the engine knows it."""
+        return str(self.voice.id if isinstance(self.voice, VoiceId) else self.voice)
+
+
+@dataclass(slots=True)
+class _Message:
+    """The message being made."""
+
+    entry: Entry
+    output_index: int
+    text: list[str] = field(default_factory=list)
+    to_say: deque[Said] = field(default_factory=deque)
+
+
+class Answer:
+    """A response under way. Every method gives the events that follow from it.
+
+    Args:
+        plan: What it is to be.
+        store: The conversation, where its items go unless it is out of band.
+        new_id: Makes ids.
+        conversation_id: Of the conversation.
+    """
+
+    def __init__(self, plan: Plan, store: Store, new_id: NewId, conversation_id: str) -> None:
+        self.id = new_id("resp")
+        self.plan = plan
+        self.waits_for: set[str] = set()
+        self.given = (0, 0)
+        self.thought_over = False
+        self._store = store
+        self._new_id = new_id
+        self._conversation_id = conversation_id if plan.in_conversation else None
+        self._message: _Message | None = None
+        self._entries: list[Entry] = []
+        self._text_tokens = 0
+        self._audio_ms = 0.0
+        self._encoder = Encoder(str(plan.format.type))
+
+    @property
+    def finished_work(self) -> bool:
+        """Nothing is left to think or to say."""
+        return self.thought_over and not (self._message and self._message.to_say)
+
+    @property
+    def audio_ms(self) -> float:
+        """Sound made so far."""
+        return self._audio_ms
+
+    def created(self) -> list[Event]:
+        """It begins."""
+        return [ev.ResponseCreated(event_id=self._new_id("event"), response=self._response("in_progress"))]
+
+    def over_limit(self, text: str) -> bool:
+        """This text would take it past `max_output_tokens`."""
+        limit = self.plan.max_output_tokens
+        made = self._text_tokens + int(self._audio_ms) // 50
+        return limit != "inf" and made + text_tokens(text) > limit
+
+    def add_text(self, text: str) -> list[Event]:
+        """A piece of text: its deltas, word by word, ahead of its sound."""
+        events: list[Event] = [] if self._message else self._open_message()
+        message = self._message
+        assert message is not None
+        if message.text and not message.text[-1][-1:].isspace() and not text[:1].isspace():
+            text = f" {text}"  # pieces are sentences
+        message.text.append(text)
+        self._text_tokens += text_tokens(text)
+        delta = ev.OutputTranscriptDelta if self.plan.modality == "audio" else ev.OutputTextDelta
+        events += [self._part(delta, delta=word) for word in re.findall(r"\s*\S+\s*$|\s*\S+|\s+", text)]
+        if self.plan.modality == "audio":
+            message.to_say.append(Said(text))
+            message.entry.said.append(message.to_say[-1])
+        return events
+
+    def add_sound(self, pcm: bytes) -> list[Event]:
+        """Sound of the oldest piece that is still to be said: 24 kHz PCM16."""
+        message = self._message
+        if message is None or not message.to_say or not pcm:
+            return []
+        message.to_say[0].bytes += len(pcm)
+        message.entry.sound += pcm
+        message.entry.sound_ms = WIRE.ms(len(message.entry.sound))
+        self._audio_ms += WIRE.ms(pcm)
+        encoded = self._encoder.feed(pcm)
+        return [self._part(ev.OutputAudioDelta, delta=encoded)] if encoded else []
+
+    def sound_done(self) -> None:
+        """The oldest piece has been said."""
+        if self._message and self._message.to_say:
+            self._message.to_say.popleft()
+
+    def add_call(self, call: ToolCall) -> list[Event]:
+        """A function call, whole; a message before it stays open until it has been said."""
+        output_index = len(self._entries)
+        item = FunctionCallItem(
+            id=self._new_id("item"),
+            status="in_progress",
+            name=call.name,
+            call_id=self._new_id("call"),
+            arguments="",
+        )
+        entry = Entry(item)
+        events = self._added(entry)
+        self._text_tokens += text_tokens(call.arguments)
+        where: dict[str, Any] = {"response_id": self.id, "output_index": output_index, "item_id": entry.id}
+        where["call_id"] = item.call_id
+        events.append(self._event(ev.FunctionArgumentsDelta, **where, delta=call.arguments))
+        events.append(self._event(ev.FunctionArgumentsDone, **where, name=call.name, arguments=call.arguments))
+        entry.item = item.model_copy(update={"status": "completed", "arguments": call.arguments})
+        return events + self._item_done(entry, output_index)
+
+    def finish(self, status: Status, reason: str | None = None) -> list[Event]:
+        """It is over.
+
+        Args:
+            status: How.
+            reason: `turn_detected`, `client_cancelled`, `max_output_tokens`; of a failure, its sentence.
+        """
+        events = self._close_message(status) if self._message else []
+        return [*events, self._event(ev.ResponseDone, response=self._response(status, reason))]
+
+    def tokens(self) -> int:
+        """All tokens that it took."""
+        return sum(self.given) + self._text_tokens + int(self._audio_ms) // 50
+
+    # --- inside -------------------------------------------------------------------------------------------
+
+    def _open_message(self) -> list[Event]:
+        item = MessageItem(id=self._new_id("item"), status="in_progress", role="assistant", content=[])
+        entry = Entry(item)
+        self._message = _Message(entry, len(self._entries))
+        events = self._added(entry)
+        part = (
+            ContentPart(type="audio", transcript="")
+            if self.plan.modality == "audio"
+            else ContentPart(type="text", text="")
+        )
+        # From here on the item has its part, so that it can be truncated while it is made.
+        entry.item = item.model_copy(update={"content": [self._content("")]})
+        return [*events, self._part(ev.ContentPartAdded, part=part)]
+
+    def _close_message(self, status: Status) -> list[Event]:
+        message = self._message
+        assert message is not None
+        text = "".join(message.text)
+        if self.plan.modality == "audio":
+            part = ContentPart(type="audio", transcript=text)
+            events = [
+                self._part(ev.OutputAudioDone),
+                self._part(ev.OutputTranscriptDone, transcript=text),
+            ]
+        else:
+            part = ContentPart(type="text", text=text)
+            events = [self._part(ev.OutputTextDone, text=text)]
+        events.append(self._part(ev.ContentPartDone, part=part))
+        changes: dict[str, Any] = {"status": "completed" if status == "completed" else "incomplete"}
+        content = message.entry.item.content
+        if content and content[0] == self._content(""):  # else it was truncated while it was made
+            changes["content"] = [self._content(text)]
+        message.entry.item = message.entry.item.model_copy(update=changes)
+        self._message = None
+        return events + self._item_done(message.entry, message.output_index)
+
+    def _content(self, text: str) -> ContentPart:
+        if self.plan.modality == "audio":
+            return ContentPart(type="output_audio", transcript=text)
+        return ContentPart(type="output_text", text=text)
+
+    def _added(self, entry: Entry) -> list[Event]:
+        where = {"response_id": self.id, "output_index": len(self._entries)}
+        self._entries.append(entry)
+        events = [self._event(ev.OutputItemAdded, **where, item=entry.item)]
+        if self.plan.in_conversation:
+            previous = self._store.add(entry)
+            events.append(self._event(ev.ItemAdded, previous_item_id=previous, item=entry.item))
+        return events
+
+    def _item_done(self, entry: Entry, output_index: int) -> list[Event]:
+        events: list[Event] = []
+        if self.plan.in_conversation:
+            previous = self._store.previous_id(entry.id)
+            events.append(self._event(ev.ItemDone, previous_item_id=previous, item=entry.item))
+        done = self._event(ev.OutputItemDone, response_id=self.id, output_index=output_index, item=entry.item)
+        return [*events, done]
+
+    def _part(self, event: type[ev.PartEvent], **fields: Any) -> Event:
+        assert self._message is not None
+        return event(
+            event_id=self._new_id("event"),
+            response_id=self.id,
+            item_id=self._message.entry.id,
+            output_index=self._message.output_index,
+            content_index=0,
+            **fields,
+        )
+
+    def _event(self, event: type[Event], **fields: Any) -> Event:
+        return event(event_id=self._new_id("event"), **fields)
+
+    def _response(self, status: str, reason: str | None = None) -> ev.Response:
+        plan, over = self.plan, status != "in_progress"
+        return ev.Response(
+            object="realtime.response",
+            id=self.id,
+            status=status,
+            status_details=_details(status, reason),
+            output=[entry.item for entry in self._entries] if over else [],
+            conversation_id=self._conversation_id,
+            output_modalities=[plan.modality],
+            max_output_tokens=plan.max_output_tokens,
+            audio=ResponseAudio(output=ResponseAudioOutput(format=plan.format, voice=plan.voice)),
+            usage=usage(self.given, self._text_tokens, self._audio_ms) if over else None,
+            metadata=plan.metadata,
+        )
+
+
+def _details(status: str, reason: str | None) -> ev.StatusDetails | None:
+    if status == "failed":
+        error = ev.StatusError(type="server_error", code="engine_error", message=reason)
+        return ev.StatusDetails(type="failed", error=error)
+    return ev.StatusDetails(type=status, reason=reason) if reason else None
+
+
+def _tool(tool: FunctionTool) -> dict[str, Any]:
+    return {
+        "type": "function",
+        "name": tool.name or "",
+        "description": tool.description or "",
+        "parameters": tool.parameters or {},
+    }

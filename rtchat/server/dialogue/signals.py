@@ -1,0 +1,180 @@
+"""What crosses the dialogue's skin: inputs tell it what happened, effects ask the server to act.
+
+No clock is read: positions are counted in the sound that was appended.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rtchat.server.engines.base import Prompt, TextPiece, ToolCall
+
+# --- inputs -----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """A text frame of the client, unread."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class BinaryFrame:
+    """A binary frame of the client, which the API does not take."""
+
+
+@dataclass(frozen=True, slots=True)
+class Detected:
+    """What the voice activity detector makes of the next windows (32 ms each): probabilities of speech."""
+
+    probabilities: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Deaf:
+    """The detector cannot work: turns are the client's to end."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Recognised:
+    """What was said in the sound of an item; empty when nothing was understood."""
+
+    item_id: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class NotRecognised:
+    """The recogniser failed on an item."""
+
+    item_id: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Thought:
+    """A piece of the answer."""
+
+    response_id: str
+    piece: TextPiece | ToolCall
+
+
+@dataclass(frozen=True, slots=True)
+class ThoughtEnded:
+    """The language model has said all. `error` is why it could not."""
+
+    response_id: str
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Spoke:
+    """Sound of the oldest `Speak` that has not ended: 24 kHz mono PCM16."""
+
+    response_id: str
+    pcm: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechEnded:
+    """The oldest `Speak` has ended. `error` is why it could not be spoken."""
+
+    response_id: str
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Expired:
+    """The session has lasted as long as the API lets it (60 minutes)."""
+
+
+Input = (
+    Frame
+    | BinaryFrame
+    | Detected
+    | Deaf
+    | Recognised
+    | NotRecognised
+    | Thought
+    | ThoughtEnded
+    | Spoke
+    | SpeechEnded
+    | Expired
+)
+
+# --- effects ----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Emit:
+    """Send this event to the client: one of `protocol.server_events` or `protocol.translation`."""
+
+    event: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Detect:
+    """Run the detector over this sound, the next of the microphone: 24 kHz mono PCM16. Answer: `Detected`."""
+
+    pcm: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class ResetDetector:
+    """What comes next has nothing to do with what came before."""
+
+
+@dataclass(frozen=True, slots=True)
+class Transcribe:
+    """Recognise one turn: 24 kHz mono PCM16. Answer: `Recognised` or `NotRecognised`.
+
+    `prompt` is the situation in which it was said, from which the language model makes the recogniser's grammar;
+    None for open dictation.
+    """
+
+    item_id: str
+    pcm: bytes
+    language: str | None
+    prompt: Prompt | None
+
+
+@dataclass(frozen=True, slots=True)
+class Think:
+    """Let the language model answer. Answer: `Thought`s, then `ThoughtEnded`."""
+
+    response_id: str
+    prompt: Prompt
+
+
+@dataclass(frozen=True, slots=True)
+class Speak:
+    """Speak this, after what is still to be spoken of the same response. Answer: `Spoke`s, then `SpeechEnded`."""
+
+    response_id: str
+    text: str
+    voice: str
+    speed: float
+    language: str
+
+
+@dataclass(frozen=True, slots=True)
+class Abort:
+    """Stop all work for this response; nothing more of it is wanted."""
+
+    response_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Close:
+    """Close the socket after what was emitted."""
+
+    code: int
+    reason: str
+
+
+Effect = Emit | Detect | ResetDetector | Transcribe | Think | Speak | Abort | Close

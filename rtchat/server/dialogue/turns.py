@@ -1,0 +1,128 @@
+"""Turns of the user: which stretch of the microphone's sound is one.
+
+Positions are milliseconds of all sound appended in the session. The detector's windows are 32 ms, so what it
+decides lies on multiples of 32 ms, as in every recording of the real service.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rtchat.chunk import WIRE
+from rtchat.protocol.config import SemanticVad, ServerVad
+
+WINDOW_MS = 32
+ONSET_WINDOWS = 2
+"""Windows in a row that must be speech: a click or a cough's first 32 ms is not a turn."""
+HYSTERESIS = 0.15
+"""Speech goes on while its probability is above the threshold less this, as Silero's authors do it."""
+SEMANTIC_SILENCE_MS = {"low": 2000, "medium": 1000, "high": 500, "auto": 1000}
+"""Silence that ends a turn under semantic_vad. The service listens to what was said too; this server only waits."""
+KEPT_MS = 30_000
+"""Sound kept from before the speech when turns are detected."""
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """Speech began; `at_ms` has the padding subtracted."""
+
+    at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Stopped:
+    """The turn ended, silence included."""
+
+    at_ms: int
+
+
+class Segmenter:
+    """Probabilities in, turns out.
+
+    Args:
+        detection: The session's turn detection.
+        at_ms: Position of the first window, a multiple of 32.
+    """
+
+    def __init__(self, detection: ServerVad | SemanticVad, *, at_ms: int = 0) -> None:
+        self.position_ms = at_ms
+        self.speaking = False
+        self._run = 0  # windows in a row that speak for a change
+        if isinstance(detection, SemanticVad):
+            self._threshold, self._padding_ms = 0.5, 300
+            self._silence_ms = SEMANTIC_SILENCE_MS[detection.eagerness or "auto"]
+        else:
+            self._threshold = 0.5 if detection.threshold is None else detection.threshold
+            self._padding_ms = 300 if detection.prefix_padding_ms is None else detection.prefix_padding_ms
+            self._silence_ms = 500 if detection.silence_duration_ms is None else detection.silence_duration_ms
+        self._floor = min(self._threshold, max(self._threshold - HYSTERESIS, 0.01))
+
+    def feed(self, probability: float) -> Started | Stopped | None:
+        """The next window."""
+        self.position_ms += WINDOW_MS
+        if self.speaking:
+            self._run = self._run + 1 if probability < self._floor else 0
+            if self._run and self._run * WINDOW_MS >= self._silence_ms:
+                self.rest()
+                return Stopped(self.position_ms)
+            return None
+        self._run = self._run + 1 if probability >= self._threshold else 0
+        if self._run < ONSET_WINDOWS:
+            return None
+        began = self.position_ms - self._run * WINDOW_MS
+        self.speaking, self._run = True, 0
+        return Started(max(0, began - self._padding_ms))
+
+    def rest(self) -> None:
+        """The turn is over, by whoever's decision."""
+        self.speaking, self._run = False, 0
+
+
+class InputBuffer:
+    """The sound appended and not yet committed, addressed by position; 24 kHz mono PCM16."""
+
+    def __init__(self) -> None:
+        self._sound = bytearray()
+        self._start = 0  # position of the first byte kept, in bytes
+        self._pending = 0  # position from which sound is uncommitted, in bytes
+
+    @property
+    def total_ms(self) -> float:
+        """All that was ever appended."""
+        return WIRE.ms(self._start + len(self._sound))
+
+    @property
+    def pending_ms(self) -> float:
+        """What a commit would take."""
+        return WIRE.ms(self._start + len(self._sound) - self._pending)
+
+    def append(self, pcm: bytes) -> None:
+        """More sound."""
+        self._sound += pcm
+
+    def forget_before(self, ms: float) -> None:
+        """Let go of all sound before a position; it counts as committed."""
+        at = min(WIRE.bytes_in(max(0.0, ms)), self._start + len(self._sound))
+        if at > self._start:
+            del self._sound[: at - self._start]
+            self._start = at
+            self._pending = max(self._pending, at)
+
+    def take(self, start_ms: float, end_ms: float) -> bytes:
+        """Commit everything before `end_ms`; the sound from `start_ms` on of it."""
+        start = max(WIRE.bytes_in(start_ms) - self._start, 0)
+        end = min(max(WIRE.bytes_in(end_ms) - self._start, start), len(self._sound))
+        self._pending = max(self._pending, self._start + end)
+        return bytes(self._sound[start:end])
+
+    def take_pending(self) -> bytes:
+        """Commit all there is."""
+        sound = bytes(self._sound[self._pending - self._start :])
+        self.clear()
+        return sound
+
+    def clear(self) -> None:
+        """Forget all there is; positions go on."""
+        self._start += len(self._sound)
+        self._pending = self._start
+        self._sound.clear()

@@ -1,0 +1,247 @@
+"""One WebSocket session: runs a dialogue's effects, and tells it what came of them.
+
+A session owns: its outbox (written by one task, so that events keep their order), one task for each recognition,
+one for each response's thinking and one for its speaking, and a detector. All end with the session.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Coroutine, Iterable
+from contextlib import aclosing
+from typing import TYPE_CHECKING, Any, Protocol
+
+from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
+
+from rtchat.chunk import WIRE
+from rtchat.errors import RtchatError
+from rtchat.protocol import wire
+from rtchat.server.dialogue import signals as sig
+from rtchat.server.dialogue.sound import Rate
+
+if TYPE_CHECKING:
+    from rtchat.server.engines.base import VoiceActivityDetector
+    from rtchat.server.engines.registry import Engines
+
+SESSION_SECONDS = 3600
+"""The API's longest session."""
+OUTBOX_FULL = 64
+"""Frames waiting for a slow client above which no more is spoken."""
+WINDOWS_AT_ONCE = 8
+"""Detector windows between two looks at the event loop."""
+
+
+class Machine(Protocol):
+    """A dialogue, or the like of it for translation."""
+
+    def start(self) -> list[Any]:
+        """The first effects."""
+        ...
+
+    def receive(self, told: Any) -> list[Any]:
+        """What follows from an input."""
+        ...
+
+
+class Live:
+    """A session on a socket.
+
+    Args:
+        socket: Accepted.
+        machine: Decides.
+        engines: Do.
+    """
+
+    def __init__(self, socket: WebSocket, machine: Machine, engines: Engines) -> None:
+        self._socket = socket
+        self._machine = machine
+        self._engines = engines
+        self._outbox: asyncio.Queue[str | sig.Close] = asyncio.Queue()
+        self._room = asyncio.Event()
+        self._room.set()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._working: dict[str, list[asyncio.Task[None]]] = {}  # response -> its thinking and speaking
+        self._to_say: dict[str, asyncio.Queue[sig.Speak]] = {}
+        self._ears: Ears | None = None
+        self.closed = asyncio.Event()
+
+    async def run(self) -> None:
+        """Serve until either side closes."""
+        writer = asyncio.create_task(self._write())
+        expiry = asyncio.get_running_loop().call_later(SESSION_SECONDS, self._feed, sig.Expired())
+        try:
+            await self._run(self._machine.start())
+            await self._read()
+        except WebSocketDisconnect:
+            pass
+        finally:
+            expiry.cancel()
+            await _cancelled([*self._tasks, writer])
+            self.closed.set()
+
+    def close(self, code: int, reason: str) -> None:
+        """Close after what has been said."""
+        self._outbox.put_nowait(sig.Close(code, reason))
+
+    # --- socket -------------------------------------------------------------------------------------------
+
+    async def _read(self) -> None:
+        while True:
+            message = await self._socket.receive()
+            if message["type"] == "websocket.disconnect":
+                return
+            text = message.get("text")
+            await self._run(self._machine.receive(sig.BinaryFrame() if text is None else sig.Frame(text)))
+
+    async def _write(self) -> None:
+        with contextlib.suppress(WebSocketDisconnect, RuntimeError):  # the client has gone; reading ends
+            while True:
+                item = await self._outbox.get()
+                if isinstance(item, sig.Close):
+                    if self._socket.application_state is not WebSocketState.DISCONNECTED:
+                        await self._socket.close(item.code, item.reason)
+                    return
+                await self._socket.send_text(item)
+                if self._outbox.qsize() < OUTBOX_FULL:
+                    self._room.set()
+
+    # --- effects ------------------------------------------------------------------------------------------
+
+    def _feed(self, told: Any) -> None:
+        """Tell the machine what an engine made."""
+        for effect in self._machine.receive(told):
+            self._do(effect)
+
+    async def _run(self, effects: Iterable[Any]) -> None:
+        """Do what a frame asks for; detection is done here, between looks at the event loop."""
+        for effect in effects:
+            if isinstance(effect, sig.Detect):
+                await self._detect(effect.pcm)
+            else:
+                self._do(effect)
+
+    def _do(self, effect: Any) -> None:
+        match effect:
+            case sig.Emit():
+                self._outbox.put_nowait(wire.encode(effect.event))
+                if self._outbox.qsize() >= OUTBOX_FULL:
+                    self._room.clear()
+            case sig.ResetDetector():
+                self._ears = None
+            case sig.Transcribe():
+                self._start(self._transcribe(effect))
+            case sig.Think():
+                self._work(effect.response_id, self._think(effect))
+            case sig.Speak():
+                self._say(effect)
+            case sig.Abort():
+                self._to_say.pop(effect.response_id, None)
+                for task in self._working.pop(effect.response_id, ()):
+                    task.cancel()
+            case sig.Close():
+                self._outbox.put_nowait(effect)
+            case _:
+                raise TypeError(f"no such effect: {effect!r}")
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    def _work(self, response_id: str, work: Coroutine[Any, Any, None]) -> None:
+        self._working.setdefault(response_id, []).append(self._start(work))
+
+    # --- engines ------------------------------------------------------------------------------------------
+
+    async def _detect(self, pcm: bytes) -> None:
+        if self._ears is None:
+            try:
+                self._ears = Ears(self._engines.new_vad())
+            except Exception as error:
+                self._feed(sig.Deaf(reason(error)))
+                return
+        windows = self._ears.windows(pcm)
+        for at in range(0, len(windows), WINDOWS_AT_ONCE):
+            found = tuple(self._ears.detector.probability(w) for w in windows[at : at + WINDOWS_AT_ONCE])
+            self._feed(sig.Detected(found))
+            if len(windows) > WINDOWS_AT_ONCE:
+                await asyncio.sleep(0)
+
+    async def _transcribe(self, asked: sig.Transcribe) -> None:
+        try:
+            grammar = self._engines.llm.grammar(asked.prompt) if asked.prompt else None
+            heard = await self._engines.stt.transcribe(
+                asked.pcm, WIRE.rate, language=asked.language, grammar=grammar
+            )
+            self._feed(sig.Recognised(asked.item_id, heard.text))
+        except Exception as error:
+            self._feed(sig.NotRecognised(asked.item_id, reason(error)))
+
+    async def _think(self, asked: sig.Think) -> None:
+        try:
+            async with _closing(self._engines.llm.respond(asked.prompt)) as pieces:
+                async for piece in pieces:
+                    self._feed(sig.Thought(asked.response_id, piece))
+            self._feed(sig.ThoughtEnded(asked.response_id))
+        except Exception as error:
+            self._feed(sig.ThoughtEnded(asked.response_id, reason(error)))
+
+    def _say(self, asked: sig.Speak) -> None:
+        if asked.response_id not in self._to_say:
+            self._to_say[asked.response_id] = asyncio.Queue()
+            self._work(asked.response_id, self._speak(asked.response_id))
+        self._to_say[asked.response_id].put_nowait(asked)
+
+    async def _speak(self, response_id: str) -> None:
+        """Speak the pieces of a response one after the other, however fast the text comes."""
+        queue = self._to_say[response_id]
+        try:
+            while True:
+                asked = await queue.get()
+                speech = self._engines.tts.speak(
+                    asked.text, voice=asked.voice, speed=asked.speed, language=asked.language
+                )
+                async with _closing(speech) as chunks:
+                    async for pcm in chunks:
+                        await self._room.wait()
+                        self._feed(sig.Spoke(response_id, pcm))
+                self._feed(sig.SpeechEnded(response_id))
+        except Exception as error:
+            self._feed(sig.SpeechEnded(response_id, reason(error)))
+
+
+class Ears:
+    """A detector with the sound that it is still to hear."""
+
+    def __init__(self, detector: VoiceActivityDetector) -> None:
+        self.detector = detector
+        self._rate = Rate(WIRE.rate, detector.rate)
+        self._rest = b""
+
+    def windows(self, pcm: bytes) -> list[bytes]:
+        """Whole windows of what has come; the rest waits."""
+        sound = self._rest + self._rate.feed(pcm)
+        size = 2 * self.detector.window_samples
+        whole = len(sound) - len(sound) % size
+        self._rest = sound[whole:]
+        return [sound[at : at + size] for at in range(0, whole, size)]
+
+
+def reason(error: Exception) -> str:
+    """Why an engine could not, in a sentence for the client."""
+    if isinstance(error, RtchatError):
+        return str(error)
+    return f"The engine failed: {type(error).__name__}: {error}"
+
+
+def _closing(iterator: AsyncIterator[Any]) -> aclosing[Any]:
+    return aclosing(iterator)  # every engine's iterator is a generator
+
+
+async def _cancelled(tasks: Iterable[asyncio.Task[None]]) -> None:
+    waiting = [task for task in tasks if not task.done()]
+    for task in waiting:
+        task.cancel()
+    await asyncio.gather(*waiting, return_exceptions=True)

@@ -1,0 +1,174 @@
+"""Starting the server: inside this process for a session of one's own, or as `rtchat serve`."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import signal
+import socket
+import sys
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from ipaddress import ip_address
+
+import uvicorn
+
+from rtchat.errors import UsageError
+from rtchat.server.app import Server
+from rtchat.server.engines import registry
+
+MAX_FRAME = 32 * 1024 * 1024
+"""Bytes of one frame: an append of 15 MiB is 20 MiB in base64."""
+LOG = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class ServerConfig:
+    """How the server is started.
+
+    Attributes:
+        host: Address to listen on.
+        port: Port; 0 for any free one.
+        api_key: What clients must show; None lets every client in, and only those of this machine can come.
+        stt: Name of the engine that hears.
+        llm: Name of the engine that answers.
+        tts: Name of the engine that speaks.
+        vad: Name of the engine that detects speech.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 0
+    api_key: str | None = None
+    stt: str = "pocketsphinx"
+    llm: str = "rules"
+    tts: str = "espeak"
+    vad: str = "silero"
+
+
+@asynccontextmanager
+async def embedded(
+    config: ServerConfig | None = None, *, engines: registry.Engines | None = None
+) -> AsyncIterator[str]:
+    """The server inside this process and event loop, for as long as the context lasts.
+
+    Args:
+        config: How to start it; by default on any free port of 127.0.0.1, for everybody on this machine.
+        engines: What answers, instead of the engines that `config` names.
+
+    Yields:
+        Its base URL, `ws://127.0.0.1:PORT/v1`.
+
+    Raises:
+        UsageError: It cannot listen there, or there is no engine of that name.
+    """
+    config = config or ServerConfig()
+    server = Server(engines or build(config), api_key=config.api_key)
+    with listening(config) as listener:
+        host, port = listener.getsockname()[:2]
+        running = _Uvicorn(_uvicorn_config(server))
+        task = asyncio.create_task(running.serve(sockets=[listener]))
+        started = asyncio.create_task(running.ready.wait())
+        try:
+            await asyncio.wait([task, started], return_when=asyncio.FIRST_COMPLETED)
+            yield f"ws://{_in_url(host)}:{port}/v1"
+        finally:
+            started.cancel()
+            await server.close()
+            running.should_exit = True
+            await task
+
+
+async def serve(config: ServerConfig, *, engines: registry.Engines | None = None) -> None:
+    """`rtchat serve`: until Ctrl-C or SIGTERM.
+
+    Raises:
+        UsageError: It cannot listen there, or would listen to the network without a key.
+    """
+    loop, stop = asyncio.get_running_loop(), asyncio.Event()
+    for name in (signal.SIGINT, signal.SIGTERM):
+        with contextlib.suppress(NotImplementedError):  # Windows: Ctrl-C arrives as KeyboardInterrupt
+            loop.add_signal_handler(name, stop.set)
+    async with embedded(config, engines=engines) as url:
+        print(f"Listening on {url}/realtime", file=sys.stderr)
+        await stop.wait()
+
+
+def build(config: ServerConfig) -> registry.Engines:
+    """The engines that a configuration names.
+
+    Raises:
+        UsageError: There is no engine of that name.
+    """
+    return registry.build(vad=config.vad, llm=config.llm, tts=config.tts)
+
+
+@contextlib.contextmanager
+def listening(config: ServerConfig) -> Iterator[socket.socket]:
+    """A bound socket.
+
+    Raises:
+        UsageError: The port is in use, the address is not of this machine, or anybody on the network could come in.
+    """
+    if config.api_key is None and not _is_loopback(config.host):
+        raise UsageError(
+            f"Listening on {config.host} without a key would let anybody on the network in.",
+            hint="Give --api-key, or listen on 127.0.0.1.",
+        )
+    try:
+        family, _, _, _, address = socket.getaddrinfo(config.host, config.port, type=socket.SOCK_STREAM)[0]
+        listener = socket.create_server(address[:2], family=family, backlog=128)
+    except OSError as error:
+        where = f"{config.host}:{config.port}"
+        reason = error.strerror or str(error)
+        raise UsageError(
+            f"Cannot listen on {where}: {reason}.", hint="Choose another --port, or 0 for any free one."
+        ) from error
+    with listener:
+        yield listener
+
+
+class _Uvicorn(uvicorn.Server):
+    """uvicorn without its signal handlers, and with a way to know that it is there."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.ready = asyncio.Event()
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave them to the caller."""
+        yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start, and say so."""
+        await super().startup(sockets)
+        self.ready.set()
+
+
+def _uvicorn_config(server: Server) -> uvicorn.Config:
+    return uvicorn.Config(
+        server.app,
+        ws="websockets-sansio",
+        ws_max_size=MAX_FRAME,
+        ws_per_message_deflate=False,
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        log_level="critical",
+        timeout_graceful_shutdown=1,
+    )
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _in_url(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
