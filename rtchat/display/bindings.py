@@ -25,6 +25,8 @@ class Action(Enum):
     CANCEL = auto()
     """The typed line is given up."""
     QUIT = auto()
+    ABORT = auto()
+    """Ctrl-C: the same, but programs that started rtchat are to know (exit code 130)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,12 +58,12 @@ BINDINGS = (
     Binding(Action.MUTE, ("m", "M"), "m", "mute the microphone, or unmute it"),
     Binding(Action.TYPE, ("t", "T"), "t", "type a line (Enter sends it, Esc gives it up)"),
     Binding(Action.HELP, ("?",), "?", "show or hide this help"),
-    Binding(Action.QUIT, ("q", "Q", "c-c", "c-d"), "q, Ctrl-C, Ctrl-D", "end the session"),
+    Binding(Action.QUIT, ("q", "Q", "c-d"), "q, Ctrl-D", "end the session"),
+    Binding(Action.ABORT, ("c-c",), "Ctrl-C", "end the session, with exit code 130"),
 )
 """Every key and what it does; `KeyReader` obeys this table and the help prints it."""
 
 _ACTIONS = {key: binding.action for binding in BINDINGS for key in binding.keys}
-_QUITS_WHILE_TYPING = "c-c"
 _ENTER = ("c-m", "c-j")
 
 
@@ -141,7 +143,9 @@ class KeyReader:
         return self._edit(self._line, key, data)
 
     def _edit(self, line: LineEditor, key: str, data: str) -> Key | None:
-        if key == _QUITS_WHILE_TYPING or (key == "c-d" and not line.text):
+        if key == "c-c":
+            return Key(Action.ABORT)
+        if key == "c-d" and not line.text:
             return Key(Action.QUIT)
         if key in _ENTER:
             self._line = None

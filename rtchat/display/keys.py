@@ -6,7 +6,7 @@ What a key means is decided in `bindings`.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncGenerator, Iterable
 from contextlib import ExitStack
 
 from prompt_toolkit.input import Input, create_input
@@ -22,7 +22,7 @@ ESCAPE_SECONDS = 0.05
 """How long an Esc may still turn out to be the start of an arrow key."""
 
 
-async def keys(source: Input | None = None) -> AsyncIterator[Key]:
+async def keys(source: Input | None = None) -> AsyncGenerator[Key, None]:
     """The keys of the terminal, until it closes.
 
     The terminal is in raw mode until the iterator is closed, whatever ends it. Wrap it in

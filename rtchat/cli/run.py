@@ -1,0 +1,145 @@
+"""Runs a mode: settings to plan to session to exit code."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sys
+import threading
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import AsyncExitStack
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from rtchat.conversation.signals import Announced, InterruptPressed
+from rtchat.display.base import Display
+from rtchat.display.ndjson import NdjsonDisplay
+from rtchat.display.plain import PlainDisplay
+from rtchat.modes import Mode, Offer
+from rtchat.plan import Plan, make_plan
+from rtchat.recording import Recording
+from rtchat.session import Keys, Lines, Outcome, Session
+from rtchat.settings import Settings
+from rtchat.tools.builtin import Builtin
+from rtchat.tools.registry import Registry
+
+
+def run_mode(mode: Mode, flags: Mapping[str, Any], prompt: str | None = None) -> int:
+    """Run a mode with these flags and give the exit code.
+
+    Args:
+        mode: Which one.
+        flags: By setting; `config` is the config file.
+        prompt: Text mode: the one thing to say.
+
+    Raises:
+        RtchatError: Something was wrong before the session began.
+    """
+    given = dict(flags)
+    config: Path | None = given.pop("config", None)
+    settings = Settings.load(given, config)
+    logging.basicConfig(level=settings.log_level.upper(), format="%(levelname)s %(name)s: %(message)s")
+    plan = make_plan(mode, settings, today=datetime.now().astimezone().date())
+    outcome = asyncio.run(_run(plan, prompt))
+    if outcome.error is not None:
+        if settings.json_:
+            print(f"rtchat: {outcome.error}", file=sys.stderr)
+        return outcome.error.exit_code
+    return 130 if outcome.ended.reason == "interrupted" else 0
+
+
+async def _run(plan: Plan, prompt: str | None) -> Outcome:
+    async with AsyncExitStack() as stack:
+        builtin = Builtin(lambda news: session.feed(Announced(news)))
+        stack.callback(builtin.close)
+        registry = Registry(builtin.functions())
+        for name in [*plan.tools, *(registry.library if plan.parts.tools is Offer.ALL else [])]:
+            registry.load(name)
+        plan = plan.with_tools(registry.definitions())
+        embedded_url = None
+        if plan.where == "local":
+            from rtchat.server.run import embedded
+
+            embedded_url = await stack.enter_async_context(embedded())
+        session = Session(
+            plan,
+            plan.endpoint(embedded_url),
+            _display(plan),
+            tools=registry,
+            lines=_lines(plan, prompt),
+            keys=_keys(plan),
+            recording=_recording(plan),
+        )
+        return await session.run()
+
+
+def _display(plan: Plan) -> Display:
+    settings = plan.settings
+    if settings.json_:
+        return NdjsonDisplay()
+    spoken = plan.mode is not Mode.TEXT
+    if settings.plain or not spoken or not (sys.stdin.isatty() and sys.stdout.isatty()):
+        return PlainDisplay(spoken=spoken, quiet=settings.quiet)
+    from rtchat.display.live import LiveDisplay
+
+    return LiveDisplay()
+
+
+def _keys(plan: Plan) -> Keys | None:
+    if plan.mode is Mode.TEXT or plan.settings.json_ or not (sys.stdin.isatty() and sys.stdout.isatty()):
+        return None
+    from rtchat.display.keys import keys
+
+    return keys
+
+
+def _recording(plan: Plan) -> Recording | None:
+    if not plan.settings.record:
+        return None
+    about = {"mode": str(plan.mode), "server": plan.rules.server, "model": plan.model}
+    return Recording.start(plan.settings.sessions_dir, about)
+
+
+def _lines(plan: Plan, prompt: str | None) -> Lines | None:
+    if plan.mode is not Mode.TEXT:
+        return None
+    if prompt is not None:
+        return _one_line(prompt)
+    if sys.stdin.isatty() and not plan.settings.json_:
+        return _prompted
+    return _piped
+
+
+def _one_line(prompt: str) -> Lines:
+    async def lines(session: Session) -> AsyncGenerator[str, None]:
+        if prompt.strip():
+            yield prompt.strip()
+
+    return lines
+
+
+async def _prompted(session: Session) -> AsyncGenerator[str, None]:
+    from rtchat.display.prompt import Interrupt, Prompt, Submitted
+
+    async for event in Prompt().events(session.idle):
+        if isinstance(event, Submitted):
+            yield event.text
+        elif isinstance(event, Interrupt):
+            session.feed(InterruptPressed())
+
+
+async def _piped(session: Session) -> AsyncGenerator[str, None]:
+    """Lines of standard input, one turn each; a thread reads, so that a silent pipe holds nothing up."""
+    loop = asyncio.get_running_loop()
+    queue: asyncio.Queue[str | None] = asyncio.Queue()
+
+    def read() -> None:
+        for line in [*sys.stdin, None]:
+            loop.call_soon_threadsafe(queue.put_nowait, line)
+
+    threading.Thread(target=read, name="stdin", daemon=True).start()
+    while (line := await queue.get()) is not None:
+        if line.strip():
+            await session.idle.wait()
+            yield line.strip()

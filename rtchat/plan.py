@@ -1,0 +1,270 @@
+"""What one session will be: settings, profile and mode made into the parts that `session.Session` wires.
+
+Nothing is opened here, so that every mistake in the settings is told before a device or a socket is touched.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+from typing import Any, Literal
+
+from rtchat.catalog import (
+    DEFAULT_MODEL,
+    DEFAULT_TRANSCRIPTION_MODEL,
+    DEFAULT_TRANSLATION_MODEL,
+    DEFAULT_VOICE,
+    check_target,
+    check_voice,
+    deprecation,
+    language_code,
+    language_name,
+)
+from rtchat.conversation.machine import Rules
+from rtchat.errors import UsageError
+from rtchat.link import dialers
+from rtchat.link.dialers import Endpoint
+from rtchat.modes import Mode, Output, Parts, SessionKind, parts
+from rtchat.profiles import Profile, TurnTaking, load_profile
+from rtchat.protocol import config as wire
+from rtchat.protocol import translation
+from rtchat.settings import Settings
+
+LOCAL_MODEL = "rtchat-assistant"
+"""The embedded server's assistant; it costs nothing."""
+
+Where = Literal["openai", "azure", "local", "url"]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """One session.
+
+    Attributes:
+        mode: What the user asked for.
+        parts: What that wires.
+        settings: All settings.
+        profile: Who the assistant is; None in a translation session.
+        where: Which server.
+        model: The model asked for.
+        rules: The machine's, but for what depends on the devices (`rules.echo` where the settings say `auto`).
+        translation: The translation session to ask for; None in a conversation.
+        news: Lines to tell the user before anything else.
+    """
+
+    mode: Mode
+    parts: Parts
+    settings: Settings
+    profile: Profile | None
+    where: Where
+    model: str
+    rules: Rules
+    translation: translation.TranslationSession | None
+    news: tuple[str, ...]
+
+    @property
+    def tools(self) -> tuple[str, ...]:
+        """Names, files and modules of the tools that the profile and the settings choose."""
+        chosen = self.profile.tools if self.profile else ()
+        return tuple(dict.fromkeys([*chosen, *self.settings.tools]))
+
+    def with_tools(self, definitions: Sequence[Mapping[str, Any]]) -> Plan:
+        """This plan, offering these function tools to the model."""
+        if not definitions:
+            return self
+        tools: list[Any] = [wire.FunctionTool.model_validate(definition) for definition in definitions]
+        session = self.rules.session.model_copy(update={"tools": tools, "tool_choice": "auto"})
+        return replace(self, rules=replace(self.rules, session=session))
+
+    def endpoint(self, embedded_url: str | None = None) -> Endpoint:
+        """Where to connect.
+
+        Args:
+            embedded_url: The embedded server's `ws://127.0.0.1:…/v1`, when `where` is `local`.
+        """
+        settings, translates = self.settings, self.translation is not None
+        if embedded_url is not None:
+            return dialers.url(embedded_url, model=self.model, label="the embedded server", translation=translates)
+        if self.where == "url":
+            address = settings.url or settings.server
+            key = settings.openai_api_key.get_secret_value() if settings.openai_api_key else None
+            return dialers.url(address, key, model=self.model, translation=translates)
+        if self.where == "azure":
+            return dialers.azure(
+                settings.azure_openai_endpoint or "",
+                settings.azure_openai_api_key.get_secret_value() if settings.azure_openai_api_key else None,
+                deployment=self.model,
+                api_version=settings.openai_api_version,
+                translation=translates,
+            )
+        return dialers.openai(
+            self.model,
+            settings.openai_api_key.get_secret_value() if settings.openai_api_key else "none",
+            base_url=settings.openai_base_url,
+            organization=settings.openai_org_id,
+            project=settings.openai_project_id,
+            safety_identifier=settings.safety_identifier,
+            translation=translates,
+        )
+
+
+def make_plan(mode: Mode, settings: Settings, *, today: date) -> Plan:
+    """Put one session together.
+
+    Args:
+        mode: What the user asked for.
+        settings: All settings.
+        today: For warnings about models that stop.
+
+    Raises:
+        UsageError: The settings, or the profile, cannot be used as they are.
+    """
+    if mode is Mode.TRANSLATOR and not settings.to:
+        raise UsageError("The translator needs a language.", hint="Name it: --to es")
+    if settings.echo == "aec":
+        raise UsageError(
+            "Echo cancelling is not there yet.", hint="Use --echo half-duplex on loudspeakers, off with headphones."
+        )
+    mode_parts = parts(mode, speak=settings.speak, turns=settings.turns)
+    where = settings.where()
+    profile = _profile(mode_parts, settings)
+    model = _model(mode_parts, settings, profile, where)
+    rules = Rules(
+        server={"openai": "OpenAI", "azure": "Azure", "local": "embedded"}.get(where, "server"),
+        mode=str(mode),
+        greeting=(profile.greeting or "") if profile else "",
+    )
+    session: translation.TranslationSession | None = None
+    if mode_parts.session is SessionKind.TRANSLATION:
+        session = _translation_session(settings, where)
+    elif profile is not None:
+        rules = _conversation_rules(rules, mode_parts, settings, profile)
+    return Plan(
+        mode,
+        mode_parts,
+        settings,
+        profile,
+        where,
+        model,
+        rules,
+        session,
+        tuple(_news(where, model, settings, today)),
+    )
+
+
+def _news(where: Where, model: str, settings: Settings, today: date) -> list[str]:
+    news = []
+    if where == "local" and settings.server == "auto":
+        news.append("No OPENAI_API_KEY is set: the embedded server answers, on this machine, by simple rules.")
+    ending = deprecation(model, today)
+    return [*news, ending] if ending else news
+
+
+def _profile(mode_parts: Parts, settings: Settings) -> Profile | None:
+    if mode_parts.session is SessionKind.TRANSLATION:
+        return None
+    variables = dict(settings.var)
+    name = settings.profile or mode_parts.profile or "assistant"
+    if name == "translator" and settings.to:
+        variables.setdefault("to", language_name(settings.to))
+        if settings.from_:
+            variables.setdefault("from", language_name(settings.from_))
+    profile = load_profile(name, variables)
+    if settings.instructions:
+        profile = profile.model_copy(update={"instructions": settings.instructions})
+    return profile
+
+
+def _model(mode_parts: Parts, settings: Settings, profile: Profile | None, where: Where) -> str:
+    if settings.model:
+        return settings.model
+    if mode_parts.session is SessionKind.TRANSLATION:
+        return DEFAULT_TRANSLATION_MODEL
+    if where == "local":
+        if settings.to:
+            return f"apertium:{_source(settings)}-{_code(settings.to)}"
+        return LOCAL_MODEL
+    return (profile.model if profile else None) or DEFAULT_MODEL
+
+
+def _source(settings: Settings) -> str:
+    return _code(settings.from_ or "en")
+
+
+def _code(language: str) -> str:
+    code = language_code(language)
+    if code is None:
+        raise UsageError(f"'{language}' is not a language.", hint="Use a code such as es, fr or pt.")
+    return code
+
+
+def _conversation_rules(rules: Rules, mode_parts: Parts, settings: Settings, profile: Profile) -> Rules:
+    turns = profile.turn_taking
+    vad = settings.vad or turns.vad
+    return replace(
+        rules,
+        session=_session(mode_parts, settings, profile, vad),
+        push_to_talk=mode_parts.microphone and vad == "off",
+        speech_interrupts=turns.interrupt_response,
+        server_answers=vad != "off" and turns.create_response,
+    )
+
+
+def _session(mode_parts: Parts, settings: Settings, profile: Profile, vad: str) -> wire.RealtimeSession:
+    fields: dict[str, Any] = {
+        "output_modalities": ["audio" if mode_parts.output is Output.AUDIO else "text"],
+        "instructions": profile.instructions,
+    }
+    if isinstance(profile.max_output_tokens, int):
+        fields["max_output_tokens"] = profile.max_output_tokens
+    sound: dict[str, Any] = {}
+    if mode_parts.microphone:
+        sound["input"] = _audio_input(settings, profile, vad)
+    if mode_parts.output is Output.AUDIO:
+        voice = check_voice(profile.voice) if profile.voice and not settings.voice else settings.voice
+        sound["output"] = {
+            "format": {"type": "audio/pcm", "rate": 24_000},
+            "voice": _voice(voice or DEFAULT_VOICE),
+            "speed": profile.speed,
+        }
+    if sound:
+        fields["audio"] = sound
+    return wire.RealtimeSession.model_validate(fields)
+
+
+def _voice(voice: str) -> str | dict[str, str]:
+    return {"id": voice} if voice.startswith("voice_") else voice
+
+
+def _audio_input(settings: Settings, profile: Profile, vad: str) -> dict[str, Any]:
+    sound: dict[str, Any] = {"format": {"type": "audio/pcm", "rate": 24_000}}
+    if profile.transcription.model:
+        written = profile.transcription.model_dump(exclude_none=True)
+        if settings.from_:
+            written["language"] = _source(settings)
+        sound["transcription"] = written
+    sound["turn_detection"] = _turn_detection(settings, profile.turn_taking, vad)
+    return sound
+
+
+def _turn_detection(settings: Settings, turns: TurnTaking, vad: str) -> dict[str, Any] | None:
+    if vad == "off":
+        return None
+    common = {"create_response": turns.create_response, "interrupt_response": turns.interrupt_response}
+    if vad == "semantic":
+        eagerness = settings.eagerness or turns.eagerness
+        return {"type": "semantic_vad", **({"eagerness": eagerness} if eagerness else {}), **common}
+    names = ("threshold", "prefix_padding_ms", "silence_duration_ms", "idle_timeout_ms")
+    given = {name: getattr(turns, name) for name in names if getattr(turns, name) is not None}
+    return {"type": "server_vad", **given, **common}
+
+
+def _translation_session(settings: Settings, where: Where) -> translation.TranslationSession:
+    target = settings.to or ""
+    language = check_target(target) if where == "openai" else _code(target)
+    audio_input: dict[str, Any] = {}
+    if where == "openai":
+        audio_input["transcription"] = {"model": DEFAULT_TRANSCRIPTION_MODEL}
+    audio = {"output": {"language": language}, **({"input": audio_input} if audio_input else {})}
+    return translation.TranslationSession.model_validate({"audio": audio})

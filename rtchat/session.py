@@ -1,0 +1,409 @@
+"""The orchestrator: owns every task and resource of one session, feeds the machine and runs its effects.
+
+======================  ==============================  ==================================================
+resource                acquired                        released
+======================  ==============================  ==================================================
+display (terminal)      `run`, first                    `run`, last, whatever happened
+recording               `run`                           `run`, with its totals
+sound (devices, files)  `run`, before the connection    `run`, after the connection
+connection              `run`                           `run`, with a close frame
+tasks                   `run`, in one `TaskGroup`       cancelled when the session is over
+======================  ==============================  ==================================================
+
+Inputs come from the connection, the loudspeaker, the microphone, the keys, typed lines and tools; each becomes one
+call of `Conversation.receive`, on the event loop, so the machine is never entered twice at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
+from contextlib import AsyncExitStack, aclosing
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+from rtchat.audio.devices import looks_like_headphones
+from rtchat.audio.sound import Caution, Sound, SoundRequest
+from rtchat.catalog import cost_usd
+from rtchat.conversation import signals as s
+from rtchat.conversation.interpreter import Interpreter
+from rtchat.conversation.ledger import Ledger
+from rtchat.conversation.machine import Conversation
+from rtchat.conversation.notices import ErrorTold, Interruption, Notice, SessionEnded, StateChanged, TurnEnded
+from rtchat.conversation.state import State
+from rtchat.display.base import Display
+from rtchat.display.bindings import Action, Key
+from rtchat.errors import ConnectionLost, DeviceError, Refused, RtchatError, WireError
+from rtchat.link.connection import Connection, connect
+from rtchat.link.dialers import Endpoint
+from rtchat.plan import Plan
+from rtchat.protocol.client_events import InputAudioAppend
+from rtchat.protocol.server_events import SpeechStarted
+from rtchat.protocol.translation import TranslationAppend
+from rtchat.recording import Recording
+from rtchat.tools.registry import Registry
+
+STALL_SECONDS = 60.0
+"""A server that owes an answer and says nothing at all for so long is lost."""
+
+_METER_SECONDS = 0.1
+_LIVE_SOUND = (InputAudioAppend, TranslationAppend)
+_CUTS = (SpeechStarted, s.InterruptPressed, s.TalkPressed)
+"""Inputs that may stop the loudspeaker: the machine is told first what was heard."""
+
+Lines = Callable[["Session"], AsyncGenerator[str, None]]
+"""Gives typed lines, each when the conversation is ready for it; the session ends after the last is answered."""
+Echo = Literal["half-duplex", "off", "none"]
+Keys = Callable[[], AsyncGenerator[Key, None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a session ended.
+
+    Attributes:
+        ended: The totals.
+        error: What ended it, None when it was over.
+    """
+
+    ended: SessionEnded
+    error: RtchatError | None
+
+
+class Session:
+    """One run of a mode.
+
+    Args:
+        plan: What it will be.
+        endpoint: Where the server is.
+        display: Where the user is told.
+        tools: The functions that the model may call.
+        lines: Typed or piped lines; None where nobody types.
+        keys: Keys of a terminal; None where there is none.
+        recording: Where the session is written down; None for nowhere.
+        stall_seconds: See `STALL_SECONDS`.
+
+    Attributes:
+        idle: Set while nothing is due: the moment for the next typed line.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        endpoint: Endpoint,
+        display: Display,
+        *,
+        tools: Registry | None = None,
+        lines: Lines | None = None,
+        keys: Keys | None = None,
+        recording: Recording | None = None,
+        stall_seconds: float = STALL_SECONDS,
+    ) -> None:
+        self.idle = asyncio.Event()
+        self._plan = plan
+        self._endpoint = endpoint
+        self._display = display
+        self._tools = tools
+        self._lines = lines
+        self._keys = keys
+        self._recording = recording
+        self._stall_seconds = stall_seconds
+        self._ledger = Ledger(cost_usd)
+        self._outgoing: asyncio.Queue[Any] = asyncio.Queue()
+        self._began = time.monotonic()
+        self._last_word = 0.0
+        self._state = str(State.CONNECTING)
+        self._talking = False
+        self._interruption: tuple[Interruption, float] | None = None
+        self._calls: set[asyncio.Task[None]] = set()
+        self._sound = Sound(_sound_request(plan), recording.tap if recording is not None else None)
+        self._machine = self._make_machine("none")
+        self._over: asyncio.Future[RtchatError | str] = asyncio.get_running_loop().create_future()
+
+    def feed(self, signal: object) -> None:
+        """Tell the machine what happened, and do what it asks for."""
+        if isinstance(signal, _CUTS):
+            for heard in self._sound.cut_points():
+                self._run(self._machine.receive(heard))
+        self._ledger.received(self._now(), signal)
+        self._run(self._machine.receive(signal))
+
+    async def run(self) -> Outcome:
+        """Hold the session until it is over. Errors that end it come back in the outcome, already told."""
+        reason: RtchatError | str = "interrupted"
+        with self._display:
+            async with AsyncExitStack() as stack:
+                try:
+                    await self._open(stack)
+                    reason = await self._hold(stack)
+                except RtchatError as error:
+                    reason = error
+                finally:  # Ctrl-C comes as a cancellation
+                    ended = self._end(reason)
+        return Outcome(ended, reason if isinstance(reason, RtchatError) else None)
+
+    # --- resources ----------------------------------------------------------------------------------------
+
+    async def _open(self, stack: AsyncExitStack) -> None:
+        for line in self._plan.news:
+            self._display.tell(line)
+        if self._recording is not None:
+            stack.callback(self._close_recording, self._recording)
+        await stack.enter_async_context(self._sound)
+        self._machine = self._make_machine(self._echo())
+        if self._recording is not None:
+            self._recording.describe(microphone=self._sound.input_name, loudspeaker=self._sound.output_name)
+        self._show(StateChanged(self._state))
+
+    def _make_machine(self, echo: Echo) -> Conversation | Interpreter:
+        rules = replace(self._plan.rules, echo=echo)
+        if self._plan.translation is not None:
+            return Interpreter(rules, self._plan.translation)
+        return Conversation(rules)
+
+    def _echo(self) -> Echo:
+        """What keeps the assistant from hearing itself: half duplex, unless there are headphones or files."""
+        parts, settings = self._plan.parts, self._plan.settings
+        if not (parts.microphone and parts.loudspeaker):
+            return "none"
+        if settings.echo in ("half-duplex", "off"):
+            return "half-duplex" if settings.echo == "half-duplex" else "off"
+        acoustic = settings.input_wav is None and settings.output_wav is None
+        return "half-duplex" if acoustic and not looks_like_headphones(self._sound.output_name) else "off"
+
+    def _close_recording(self, recording: Recording) -> None:
+        ledger = self._ledger
+        recording.close({"turns": ledger.turns, "usage": ledger.usage, "cost_usd": round(ledger.cost_usd, 6)})
+
+    async def _hold(self, stack: AsyncExitStack) -> RtchatError | str:
+        """Connect, start every task, wait until the session is over, stop them."""
+        on_frame = self._note_frame if self._recording is not None else None
+        connection = await stack.enter_async_context(connect(self._endpoint, on_frame=on_frame))
+        works: list[Coroutine[Any, Any, None]] = [
+            self._read(connection),
+            self._write(connection),
+            self._watch(),
+            self._follow_sound(),
+        ]
+        if self._plan.parts.microphone:
+            works.append(self._capture())
+        if self._plan.parts.microphone or self._plan.parts.loudspeaker:
+            works.append(self._meter())
+        if self._lines is not None:
+            works.append(self._take_lines(self._lines))
+        if self._keys is not None:
+            works.append(self._take_keys(self._keys))
+        async with asyncio.TaskGroup() as self._group:
+            tasks = [self._group.create_task(self._guarded(work)) for work in works]
+            try:
+                return await self._over
+            finally:
+                for task in [*tasks, *self._calls]:
+                    task.cancel()
+
+    async def _guarded(self, work: Awaitable[None]) -> None:
+        try:
+            await work
+        except RtchatError as error:
+            self._finish(error)
+
+    def _finish(self, why: RtchatError | str) -> None:
+        if not self._over.done():
+            self._over.set_result(why)
+
+    def _end(self, reason: RtchatError | str) -> SessionEnded:
+        """The last words, in the order in which they are read."""
+        if isinstance(reason, RtchatError):
+            code = getattr(reason, "code", None)
+            self._show(ErrorTold(code, reason.message, reason.hint, fatal=True))
+        self._tell_interruption()
+        for effect in self._machine.close():
+            if isinstance(effect, s.Show):
+                self._show(effect.notice)
+        why = "error" if isinstance(reason, RtchatError) else reason
+        ended = self._ledger.end(why, self._sound.underruns)
+        self._show(ended)
+        return ended
+
+    # --- effects ------------------------------------------------------------------------------------------
+
+    def _run(self, effects: list[s.Effect]) -> None:
+        for effect in effects:
+            match effect:
+                case s.Send(event=event):
+                    self._ledger.sent(self._now(), event)
+                    self._outgoing.put_nowait(event)
+                case s.Play(item_id=item_id, content_index=index, pcm=pcm):
+                    self._sound.play(item_id, index, pcm)
+                case s.Drain(item_id=item_id):
+                    self._sound.drain(item_id)
+                case s.Flush():
+                    self._sound.flush()
+                case s.Show(notice=notice):
+                    self._take_notice(notice)
+                case s.CallTool():
+                    task = self._group.create_task(self._guarded(self._call(effect)))
+                    self._calls.add(task)
+                    task.add_done_callback(self._calls.discard)
+                case s.End(reason=reason):
+                    self._finish(reason)
+                case s.Refuse(code=code, message=message):
+                    self._finish(Refused(message, code=code, hint="Check the settings: rtchat config show."))
+
+    def _take_notice(self, notice: Notice) -> None:
+        if isinstance(notice, Interruption):
+            self._tell_interruption()
+            self._interruption = (notice, self._now())  # told once the loudspeaker is silent
+            return
+        self._show(self._ledger.complete(notice))
+        if isinstance(notice, StateChanged):
+            self._state = notice.state
+            self._set_idle()
+        elif isinstance(notice, TurnEnded):
+            self._check_limits()
+
+    def _set_idle(self) -> None:
+        if self._state in (State.LISTENING, State.MUTED):
+            self.idle.set()
+        else:
+            self.idle.clear()
+
+    def _check_limits(self) -> None:
+        settings, ledger = self._plan.settings, self._ledger
+        if settings.max_turns is not None and ledger.turns >= settings.max_turns:
+            self._finish("max turns")
+        elif settings.budget is not None and ledger.cost_usd >= settings.budget:
+            self._finish("budget")
+
+    def _show(self, notice: Notice) -> None:
+        self._display.show(self._now(), notice)
+        if self._display.closed:
+            self._finish("nobody reads")
+
+    def _tell_interruption(self) -> None:
+        if self._interruption is not None:
+            (notice, onset), self._interruption = self._interruption, None
+            self._show(self._ledger.interruption(notice, onset, self._now()))
+
+    async def _call(self, call: s.CallTool) -> None:
+        if self._tools is None:
+            return
+        result = await self._tools.call(call.name, call.arguments, self._plan.settings.tool_timeout)
+        self.feed(s.ToolDone(call.call_id, result.output, result.status, result.ms))
+
+    # --- tasks --------------------------------------------------------------------------------------------
+
+    async def _read(self, connection: Connection) -> None:
+        async for event in connection:
+            self._last_word = self._now()
+            if isinstance(event, WireError):
+                self._show(ErrorTold("malformed_frame", event.message, "It was skipped.", fatal=False))
+            else:
+                self.feed(event)
+
+    async def _write(self, connection: Connection) -> None:
+        while True:
+            event = await self._outgoing.get()
+            if isinstance(event, _LIVE_SOUND):
+                await connection.offer(event)
+            else:
+                await connection.send(event)
+
+    async def _capture(self) -> None:
+        async for pcm in self._sound.microphone():
+            self.feed(s.Captured(pcm))
+        self.feed(s.InputEnded())
+
+    async def _follow_sound(self) -> None:
+        async for report in self._sound.reports():
+            if isinstance(report, DeviceError):
+                raise report
+            if isinstance(report, Caution):
+                self._show(ErrorTold("sound", report.message, report.hint, fatal=False))
+                continue
+            if isinstance(report, s.Drained):
+                self._tell_interruption()
+            self.feed(report)
+
+    async def _meter(self) -> None:
+        parts = self._plan.parts
+        while True:
+            microphone, loudspeaker = self._sound.levels
+            self._display.meter(
+                microphone if parts.microphone else None, loudspeaker if parts.loudspeaker else None
+            )
+            await asyncio.sleep(_METER_SECONDS)
+
+    async def _take_lines(self, lines: Lines) -> None:
+        await self.idle.wait()
+        async with aclosing(lines(self)) as typed:
+            async for line in typed:
+                self.feed(s.Typed(line))
+        self.feed(s.InputEnded())
+
+    async def _take_keys(self, keys: Keys) -> None:
+        async with aclosing(keys()) as pressed:
+            async for key in pressed:
+                self._take_key(key)
+
+    def _take_key(self, key: Key) -> None:
+        match key.action:
+            case Action.QUIT:
+                self._finish("quit")
+            case Action.ABORT:
+                self._finish("interrupted")
+            case Action.HELP:
+                self._display.toggle_help()
+            case Action.MUTE:
+                self.feed(s.MuteToggled())
+            case Action.SPACE:
+                self._press_space()
+            case Action.TYPE:
+                self._display.typing(key.text, key.cursor)
+            case Action.CANCEL:
+                self._display.typing(None)
+            case Action.SUBMIT:
+                self._display.typing(None)
+                if key.text.strip():
+                    self.feed(s.Typed(key.text.strip()))
+
+    def _press_space(self) -> None:
+        if not self._plan.rules.push_to_talk:
+            self.feed(s.InterruptPressed())
+            return
+        # A terminal tells no release: the first press starts, the second ends.
+        self._talking = not self._talking
+        self.feed(s.TalkPressed() if self._talking else s.TalkReleased())
+
+    async def _watch(self) -> None:
+        """A server that owes us something and says nothing is lost."""
+        while True:
+            await asyncio.sleep(min(1.0, self._stall_seconds / 4))
+            waits = self._state in (State.CONNECTING, State.THINKING) and not self._calls
+            if waits and self._now() - self._last_word > self._stall_seconds:
+                raise ConnectionLost(
+                    f"{self._endpoint.label} has said nothing for {self._stall_seconds:g} seconds.",
+                    hint="Try again, or another server.",
+                )
+
+    # --- small things -------------------------------------------------------------------------------------
+
+    def _now(self) -> float:
+        return time.monotonic() - self._began
+
+    def _note_frame(self, direction: Literal["sent", "received"], frame: str | bytes, event: Any) -> None:
+        if self._recording is not None:
+            self._recording.event(self._now(), direction, frame)
+
+
+def _sound_request(plan: Plan) -> SoundRequest:
+    settings, parts = plan.settings, plan.parts
+    return SoundRequest(
+        capture=parts.microphone,
+        playback=parts.loudspeaker,
+        input_device=settings.input_device,
+        output_device=settings.output_device,
+        input_wav=settings.input_wav,
+        output_wav=settings.output_wav,
+    )
