@@ -140,7 +140,7 @@ def _listed(devices: Sequence[Device]) -> str:
 
 
 _HEADPHONES = re.compile(
-    r"head[ -]?phone|head[ -]?set|ear[ -]?(phone|bud|pod|piece)|air[ -]?pods|\bbuds\b|in[ -]ear|hands[ -]?free"
+    r"head[ -]?phone|head[ -]?set|ear[ -]?(phone|bud|pod|piece)|air[ -]?pods|\bbuds\d*\b|in[ -]ear|hands[ -]?free"
     r"|\bWH-\d|\bWF-\d|quiet ?comfort|kopfhörer|casque|écouteurs|auriculares|cuffie",
     re.IGNORECASE,
 )

@@ -1,0 +1,162 @@
+import threading
+
+import pytest
+
+from rtchat.audio import duplex
+from rtchat.audio.devices import choose, devices_of
+from rtchat.audio.duplex import Duplex, StreamClock
+from rtchat.audio.portaudio import PortAudio
+from rtchat.chunk import AudioFormat
+from rtchat.errors import DeviceError
+
+
+def test_a_late_callback_does_not_move_the_clock():
+    clock = StreamClock()
+    assert clock.seconds(100.0, 5.0) == 5.0
+    assert clock.seconds(100.01, 5.014) == pytest.approx(5.01, abs=1e-4)  # 4 ms late
+    assert clock.seconds(100.02, 5.0199) == pytest.approx(5.0199)  # earlier than all before: that is the truth
+    assert clock.seconds(100.03, 5.04) == pytest.approx(5.0299, abs=1e-4)
+
+
+def test_a_clock_that_was_set_is_followed():
+    clock = StreamClock()
+    clock.seconds(100.0, 5.0)
+    assert clock.seconds(4000.01, 5.01) == pytest.approx(5.01)
+    assert clock.seconds(4000.02 - 3600, 5.02) == pytest.approx(5.02)
+
+
+class Ends:
+    """Both ends of a duplex, counting what passes."""
+
+    def __init__(self) -> None:
+        self.forms: dict[str, AudioFormat] = {}
+        self.captured: list[tuple[int, float]] = []
+        self.filled: list[tuple[int, float]] = []
+        self.enough = {"microphone": threading.Event(), "loudspeaker": threading.Event()}
+
+    def capture(self, form: AudioFormat):
+        self.forms["microphone"] = form
+        return self.on_capture
+
+    def playback(self, form: AudioFormat):
+        self.forms["loudspeaker"] = form
+        return self.fill
+
+    def on_capture(self, block: bytes, at: float) -> None:
+        self.captured.append((self.forms["microphone"].samples(block), at))
+        if len(self.captured) >= 50:
+            self.enough["microphone"].set()
+
+    def fill(self, frames: int, at: float) -> bytes:
+        self.filled.append((frames, at))
+        if len(self.filled) >= 50:
+            self.enough["loudspeaker"].set()
+        return bytes(frames * self.forms["loudspeaker"].frame_bytes)
+
+    def wait(self) -> None:
+        assert all(event.wait(10) for event in self.enough.values())
+
+
+def check_times(calls: list[tuple[int, float]], rate: int) -> None:
+    """Each block's time is where the block before it ended, within 20 ms, once the device runs."""
+    for (frames, at), (_, following) in zip(calls[20:], calls[21:], strict=False):
+        assert following == pytest.approx(at + frames / rate, abs=0.02)
+
+
+@pytest.mark.sound
+def test_a_software_device_gets_a_stream_for_each_direction(pulse):
+    ends = Ends()
+    opened = Duplex(ends.capture, ends.playback)
+    try:
+        opened.open(None, "headset")
+        assert (opened.input_name, opened.output_name) == ("default", "test_headset")
+        ends.wait()
+        assert opened.streams == 2
+        assert opened.failure() is None
+        assert ends.forms["loudspeaker"].channels == 1
+        check_times(ends.captured, ends.forms["microphone"].rate)
+        check_times(ends.filled, ends.forms["loudspeaker"].rate)
+        assert ends.captured[-1][1] < duplex.now() < ends.filled[-1][1] + 0.2
+    finally:
+        opened.close()
+
+
+@pytest.mark.sound
+def test_one_piece_of_hardware_gets_one_stream(pulse, monkeypatch):
+    # There is no hardware here, so a software device is said to be hardware.
+    monkeypatch.setattr(duplex.Device, "is_hardware", property(lambda device: True))
+    ends = Ends()
+    opened = Duplex(ends.capture, ends.playback)
+    try:
+        opened.open(None, None)
+        ends.wait()
+        assert opened.streams == 1
+        check_times(ends.filled, ends.forms["loudspeaker"].rate)
+    finally:
+        opened.close()
+
+
+@pytest.mark.sound
+def test_closing_twice_or_without_opening_is_nothing(pulse):
+    opened = Duplex(None, Ends().playback)
+    opened.close()
+    opened.open(None, None)
+    assert opened.streams == 1
+    opened.close()
+    opened.close()
+    assert opened.streams == 0
+
+
+@pytest.mark.sound
+def test_a_fault_in_a_callback_stops_the_stream_and_is_told(pulse):
+    called = threading.Event()
+
+    def fill(frames: int, at: float) -> bytes:
+        called.set()
+        raise ZeroDivisionError("oh")
+
+    opened = Duplex(None, lambda form: fill)
+    try:
+        opened.open(None, None)
+        assert called.wait(10)
+        assert isinstance(opened.failure(), DeviceError)
+    finally:
+        opened.close()
+
+
+@pytest.mark.sound
+def test_an_unplugged_device_has_failed(pulse):
+    ends = Ends()
+    opened = Duplex(None, ends.playback)
+    try:
+        opened.open(None, None)
+        assert ends.enough["loudspeaker"].wait(10)
+        pulse.unplug()
+        deadline = duplex.now() + 10
+        while (failure := opened.failure()) is None and duplex.now() < deadline:
+            threading.Event().wait(0.02)
+        assert failure is not None
+        assert failure.message == "'default' has stopped: it was unplugged, or its sound server ended."
+    finally:
+        opened.close()
+
+
+@pytest.mark.sound
+def test_without_a_sound_server_opening_is_one_sentence(pulse):
+    pulse.unplug()
+    opened = Duplex(None, Ends().playback)
+    try:
+        with pytest.raises(DeviceError) as caught:
+            opened.open(None, None)
+        assert caught.value.hint
+    finally:
+        opened.close()
+
+
+@pytest.mark.sound
+def test_the_devices_are_those_of_the_library(pulse):
+    library = PortAudio()
+    try:
+        assert choose(devices_of(library), "desk", "loudspeaker").name == "test_desk"
+    finally:
+        library.close()

@@ -1,0 +1,51 @@
+import numpy as np
+import pytest
+
+from rtchat.audio.microphone import Microphone
+from rtchat.chunk import WIRE, AudioFormat, level_dbfs
+
+
+def counting(first: int, samples: int) -> bytes:
+    return np.arange(first, first + samples, dtype="<i2").tobytes()
+
+
+def test_blocks_become_chunks_of_twenty_milliseconds_with_their_times():
+    microphone = Microphone(WIRE)
+    got = []
+    for n in range(6):  # 6 blocks of 8 ms
+        got += microphone.feed(counting(192 * n, 192), 5.0 + 0.008 * n)
+    assert got == [(5.0, counting(0, 480)), (pytest.approx(5.02), counting(480, 480))]
+
+
+def test_small_jitter_of_the_clock_moves_no_chunk():
+    microphone = Microphone(WIRE)
+    times = [1.0, 1.023, 1.037, 1.061]
+    got = [chunk for at in times for chunk in microphone.feed(bytes(960), at)]
+    assert [at for at, _ in got] == pytest.approx([1.0, 1.02, 1.04, 1.06])
+
+
+def test_sound_that_the_device_lost_leaves_a_gap_in_the_times():
+    microphone = Microphone(WIRE)
+    got = [chunk for at in (1.0, 1.02, 1.54, 1.56) for chunk in microphone.feed(bytes(960), at)]
+    assert [at for at, _ in got] == pytest.approx([1.0, 1.02, 1.54, 1.56])
+
+
+def test_stereo_is_mixed_and_resampled():
+    microphone = Microphone(AudioFormat(48_000, 2))
+    left = np.sin(2 * np.pi * 440 * np.arange(48_000) / 48_000) * 16_000
+    block = np.stack([left, np.zeros_like(left)], axis=1).astype("<i2").tobytes()
+    chunks = microphone.feed(block, 0.0)
+    assert len(chunks) == 49  # one second, less what the resampler holds
+    # Half of the left side's level: -6 dB of a sine of -9.2 dBFS RMS.
+    assert [level_dbfs(pcm) for _, pcm in chunks[2:]] == pytest.approx([-15.25] * 47, abs=0.2)
+
+
+def test_digital_silence_is_counted_until_sound_comes():
+    microphone = Microphone(WIRE)
+    for n in range(50):
+        microphone.feed(bytes(960), 0.02 * n)
+    assert microphone.zero_seconds == pytest.approx(1.0)
+    assert microphone.level == -96.0
+    microphone.feed(counting(1, 480), 1.0)
+    assert microphone.zero_seconds == 0.0
+    assert microphone.level > -60

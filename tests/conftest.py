@@ -1,0 +1,50 @@
+"""Fixtures for every test: a private PulseAudio, so that sound tests need no sound card and disturb nobody."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+def _load(name: str):
+    """A helper module that lies beside this file (tests are not a package)."""
+    spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+_pulse = _load("private_pulse")
+
+
+@pytest.fixture(scope="session")
+def pulse_server() -> Iterator[_pulse.PrivatePulse]:
+    """One PulseAudio server for each test process; use `pulse`."""
+    missing = _pulse.PrivatePulse.missing()
+    if missing or importlib.util.find_spec("pyaudio") is None:
+        pytest.skip(f"no sound to test with: {', '.join(missing) or 'PyAudio'} is not installed")
+    server = _pulse.PrivatePulse()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def pulse(pulse_server, monkeypatch: pytest.MonkeyPatch) -> _pulse.PrivatePulse:
+    """A running private PulseAudio that this process, and what it starts, plays to and records from.
+
+    `pulse.speak(pcm)` talks into the microphone; `with pulse.listen() as recording` hears the loudspeaker;
+    `pulse.env` is what a child process needs; `pulse.unplug()` takes all sound away.
+    """
+    pulse_server.start()
+    pulse_server.reset()
+    for name, value in pulse_server.env.items():
+        monkeypatch.setenv(name, value)
+    return pulse_server
