@@ -17,6 +17,7 @@ app = typer.Typer(
     name="rtchat",
     help="A live spoken conversation with a Realtime voice model, in a terminal.",
     no_args_is_help=True,
+    rich_markup_mode=None,  # plain help: half the time, and the same in every terminal
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="Exit codes: 0 done; 1 failed; 2 wrong usage; 3 not connected; 4 refused; 5 no sound; 130 Ctrl-C.",

@@ -46,7 +46,10 @@ def _table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, as_json:
 
 
 def devices(json: Json = False) -> None:
-    """List the sound devices: numbers and names for --input-device and --output-device."""
+    """List the sound devices.
+
+    Their numbers and names are what --input-device and --output-device take.
+    """
     from rtchat.audio.devices import list_devices
 
     rows = [
@@ -65,7 +68,7 @@ def devices(json: Json = False) -> None:
 
 
 def models(json: Json = False) -> None:
-    """List the models, what they cost per million tokens, and when they end."""
+    """List the models, their prices and their ends."""
     from rtchat.catalog import MODELS
 
     rows = [

@@ -44,7 +44,10 @@ def tools(
         float | None, typer.Option("--tool-timeout", help="Seconds that a tool may take.")
     ] = None,
 ) -> None:
-    """Talk, and let the assistant act: weather, time, arithmetic, timers, and your own functions."""
+    """Talk, and let the assistant act.
+
+    It has the weather, the time, arithmetic and timers, and your own functions with --tools.
+    """
     _run(Mode.TOOLS, {**flags, "tool_timeout": tool_timeout})
 
 

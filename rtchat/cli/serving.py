@@ -26,7 +26,10 @@ def serve(
     tts: Annotated[str, typer.Option("--tts", help="The engine that speaks.")] = "espeak",
     vad: Annotated[str, typer.Option("--vad", help="The engine that detects speech.")] = "silero",
 ) -> None:
-    """Serve the Realtime API on this machine, for rtchat and for any other client."""
+    """Serve the Realtime API on this machine.
+
+    Any client of the API can use it; rtchat does when there is no key.
+    """
     import asyncio
 
     from rtchat.server import run
