@@ -95,6 +95,7 @@ class Builtin:
         if len(self._timers) >= MAX_TIMERS:
             raise ToolError(f"{MAX_TIMERS} timers run already")
         ends = datetime.now().astimezone() + timedelta(seconds=seconds)
+        label = label.strip() or "timer"
         name = "The timer" if label == "timer" else f"The timer '{label}'"
 
         def end() -> None:

@@ -77,10 +77,11 @@ def find_zone(place: str) -> ZoneInfo:
 
 @cache
 def _names() -> dict[str, str]:
-    """Plain names to zones. A city's own zone wins over the older spellings and the groups (Etc, SystemV)."""
+    """Plain names to zones: of zones, of the cities in them, of places elsewhere."""
     names: dict[str, str] = {}
-    for zone in sorted(available_timezones(), key=lambda zone: (zone.count("/") != 1, zone)):
-        names.setdefault(_plain(zone), zone)
+    zones = sorted(available_timezones(), key=lambda zone: (zone.count("/") != 1, zone))
+    names.update({_plain(zone): zone for zone in zones})
+    for zone in zones:
         names.setdefault(_plain(zone.rpartition("/")[2]), zone)
     for zone, places in _ELSEWHERE.items():
         names.update({place.strip(): zone for place in places.split(",")})

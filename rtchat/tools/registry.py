@@ -205,7 +205,7 @@ async def _in_thread(function: Function, arguments: dict[str, Any]) -> Any:
     done: asyncio.Future[Any] = loop.create_future()
     context = contextvars.copy_context()
 
-    def settle(result: Any, error: BaseException | None) -> None:
+    def settle(result: Any, error: Exception | None) -> None:
         if done.done():
             return
         if error is None:
@@ -215,15 +215,15 @@ async def _in_thread(function: Function, arguments: dict[str, Any]) -> Any:
 
     def work() -> None:
         result: Any = None
-        error: BaseException | None = None
+        error: Exception | None = None
         try:
             result = context.run(function, **arguments)
         except StopIteration as stop:  # a future cannot carry it
             error = RuntimeError(f"StopIteration: {stop}")
-        except SystemExit:
-            error = _Quit("the tool tried to end the program")
-        except BaseException as raised:  # it is told to the model
+        except Exception as raised:  # it is told to the model
             error = raised
+        except BaseException:  # SystemExit and its like would end the event loop
+            error = _Quit("the tool tried to end the program")
         with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
             loop.call_soon_threadsafe(settle, result, error)
 

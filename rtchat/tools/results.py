@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from pydantic_core import PydanticSerializationError, to_jsonable_python
+import pydantic_core
+from pydantic_core import PydanticSerializationError
 
 MAX_CHARACTERS = 64_000
 """A longer answer would push the conversation out of the model's context (a token is about four characters)."""
@@ -18,7 +19,7 @@ def to_json(value: Any) -> str:
         ValueError: It has no JSON form, or is too long; the sentence is for the model.
     """
     try:
-        text = json.dumps(_jsonable(value), ensure_ascii=False, allow_nan=False)
+        text = _json(value)
     except (PydanticSerializationError, TypeError, ValueError, RecursionError) as error:
         kind = type(value).__name__
         raise ValueError(f"the tool returned a {kind} that cannot be written as JSON ({error})") from None
@@ -27,12 +28,14 @@ def to_json(value: Any) -> str:
     return text
 
 
-def _jsonable(value: Any) -> Any:
+def _json(value: Any) -> str:
     """Bytes are text where they can be, else base64 of all of them; NaN and infinities are text."""
     try:
-        return to_jsonable_python(value, inf_nan_mode="strings")
-    except (PydanticSerializationError, UnicodeDecodeError):
-        return to_jsonable_python(value, inf_nan_mode="strings", bytes_mode="base64")
+        return pydantic_core.to_json(value, inf_nan_mode="strings").decode()
+    except PydanticSerializationError as error:
+        if "utf-8" not in str(error):
+            raise
+        return pydantic_core.to_json(value, inf_nan_mode="strings", bytes_mode="base64").decode()
 
 
 def failure(message: str) -> str:

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from typing import Any, overload
 
 from pydantic import BaseModel, ConfigDict, Field, PydanticUserError, ValidationError, create_model
-from pydantic.fields import FieldInfo
 
 from rtchat.complaints import say
 from rtchat.errors import ToolError, UsageError
@@ -157,20 +156,13 @@ def _model(function: Function, name: str, source: str, about: Mapping[str, str])
         if parameter.name not in hints:
             raise UsageError(f"{source}: the parameter {parameter.name} of the tool {name} has no type.")
         default = ... if parameter.default is parameter.empty else parameter.default
-        info = Field(default, alias=parameter.name, description=about.get(parameter.name))
-        fields[f"p{number}"] = (hints[parameter.name], _keep_description(info, hints[parameter.name]))
+        # A description given as None would hide that of Annotated[…, Field(description=…)].
+        said: dict[str, Any] = {"description": about[parameter.name]} if parameter.name in about else {}
+        fields[f"p{number}"] = (hints[parameter.name], Field(default, alias=parameter.name, **said))
     try:
         return create_model(f"{name}_arguments", __config__=ConfigDict(extra="forbid"), **fields)
     except PydanticUserError as error:
         raise UsageError(f"{source}: the tool {name} has a type that is no JSON: {_first_line(error)}.") from None
-
-
-def _keep_description(info: Any, hint: Any) -> Any:
-    """A description in `Annotated[…, Field(description=…)]` stays unless the docstring has one."""
-    for extra in getattr(hint, "__metadata__", ()):
-        if isinstance(extra, FieldInfo) and extra.description and info.description is None:
-            info.description = extra.description
-    return info
 
 
 def _where(function: Function) -> str:

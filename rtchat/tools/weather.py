@@ -80,7 +80,7 @@ class OpenMeteo:
             raise ToolError(f"the weather service did not answer within {self.timeout_s:g} seconds") from None
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise ToolError(f"the weather service cannot be reached ({error or type(error).__name__})") from None
-        except (ValueError, KeyError, TypeError, IndexError) as error:
+        except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
             raise ToolError(f"the weather service sent something unexpected ({type(error).__name__})") from None
 
 
@@ -115,25 +115,23 @@ def _query(place: dict[str, Any], units: str) -> dict[str, Any]:
 
 
 def _report(place: dict[str, Any], data: dict[str, Any], units: str) -> dict[str, Any]:
+    """What the model is told; each value has its unit in its name."""
     now, daily = data["current"], data["daily"]
+    degrees, speed = ("f", "mph") if units == "imperial" else ("c", "kmh")
     return {
-        "place": ", ".join(str(place[key]) for key in ("name", "admin1", "country") if place.get(key)),
-        "units": {"temperature": "°F", "wind": "mph"}
-        if units == "imperial"
-        else {"temperature": "°C", "wind": "km/h"},
-        "now": {
-            "conditions": _words(now["weather_code"]),
-            "temperature": now["temperature_2m"],
-            "feels_like": now["apparent_temperature"],
-            "humidity_percent": now["relative_humidity_2m"],
-            "wind": now["wind_speed_10m"],
-        },
+        "place": ", ".join(str(place[key]) for key in ("name", "country") if place.get(key)),
+        "region": place.get("admin1"),
+        "conditions": _words(now["weather_code"]),
+        f"temperature_{degrees}": now["temperature_2m"],
+        f"feels_like_{degrees}": now["apparent_temperature"],
+        "humidity_percent": now["relative_humidity_2m"],
+        f"wind_{speed}": now["wind_speed_10m"],
         "days": [
             {
                 "date": day,
                 "conditions": _words(daily["weather_code"][number]),
-                "high": daily["temperature_2m_max"][number],
-                "low": daily["temperature_2m_min"][number],
+                f"high_{degrees}": daily["temperature_2m_max"][number],
+                f"low_{degrees}": daily["temperature_2m_min"][number],
                 "chance_of_rain_percent": daily["precipitation_probability_max"][number],
             }
             for number, day in enumerate(daily["time"])
