@@ -87,8 +87,10 @@ class LiveDisplay:
             stack.enter_context(guarded())
             stack.callback(self._sink.write, SHOW_CURSOR)
             stack.callback(self._leave)
-            stack.enter_context(redirect_stdout(_Above(self, self._sink.stream)))
-            stack.enter_context(redirect_stderr(_Above(self, sys.stderr)))
+            for redirect, stream in ((redirect_stdout, self._sink.stream), (redirect_stderr, sys.stderr)):
+                above = _Above(self, stream)
+                stack.callback(above.finish)
+                stack.enter_context(redirect(above))
             stack.enter_context(_on_resize(self._redraw))
             self._sink.write(HIDE_CURSOR)
             self._redraw()
@@ -213,6 +215,11 @@ class _Above(io.TextIOBase):
         for line in lines:
             self._display.tell(line)
         return len(text)
+
+    def finish(self) -> None:
+        """Print a last line that has no newline."""
+        if self._rest:
+            self.write("\n")
 
     def flush(self) -> None:
         pass

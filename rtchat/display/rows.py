@@ -16,7 +16,7 @@ from rtchat.display.bindings import help_lines
 from rtchat.display.transcript import Line, Status, Told, Transcript
 from rtchat.display.words import clock, count, dollars, echo_text, seconds, session_summary, short, tool_result
 
-WIDE = 60
+WIDE = 56
 """From this many columns on, labels are written out."""
 LABEL_COLUMNS = 11
 METER_FLOOR_DBFS = -60.0
@@ -108,7 +108,7 @@ def status_rows(
         (7, "? keys"),
     ]
     details = [(rank, Text(text, "dim")) for rank, text in facts if text]
-    if rows == 1 or sum(text.cell_len + 3 for _, text in [*state, *details]) <= width:
+    if rows == 1 or width < 20 or sum(text.cell_len + 3 for _, text in [*state, *details]) <= width:
         return [_fit([*state, *details], width)]
     return [_fit(state, width), Text("  ").append_text(_fit(details, width - 2))]
 

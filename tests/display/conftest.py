@@ -32,7 +32,8 @@ class Screen(io.StringIO):
         self.writes: list[str] = []
 
     def write(self, text: str) -> int:
-        self.writes.append(text)
+        if text:
+            self.writes.append(text)
         self.stream.feed(text.replace("\n", "\r\n"))
         return len(text)
 

@@ -46,7 +46,7 @@ def test_escape_gives_the_line_up_and_an_empty_line_is_not_sent():
     assert fed("t", " ", "c-m")[2:] == [Key(Action.CANCEL)]
 
 
-def test_ctrl_c_quits_while_typing_and_ctrl_d_only_from_an_empty_line():
+def test_ctrl_c_ends_while_typing_and_ctrl_d_only_from_an_empty_line():
     assert fed("t", "a", "c-c")[-1] == Key(Action.ABORT)
     assert fed("t", "a", "c-d")[-1] is None
     assert fed("t", "c-d")[-1] == Key(Action.QUIT)
