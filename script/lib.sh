@@ -156,11 +156,11 @@ find_python() { # prints the interpreter to use; 3.14 last, because speech recog
     return 1
 }
 
-get_python() { # installs one where there is none
+get_python() { # get_python PACKAGE...: installs one where there is none, and those at the same time
     local version
     case $(manager) in
     apt)
-        get python3 python3-venv python3-dev || true
+        get python3 python3-venv python3-dev "$@" || true
         find_python >/dev/null && return
         for version in 3.13 3.12 3.11; do # the default is too old; a newer one may be there beside it
             apt-cache show "python$version-venv" >/dev/null 2>&1 || continue
@@ -216,11 +216,12 @@ install_everything() { # install_everything KIND, with file descriptor 9 to lock
     log=$(mktemp "${TMPDIR:-/tmp}/rtchat-set-up.XXXXXX")
     say "setting up in $venv (once; a minute or two)"
 
-    python=$(find_python) || { get_python && python=$(find_python); } ||
+    wanted=$(packages "$kind" | tr '\n' ' ')
+    # shellcheck disable=SC2086
+    python=$(find_python) || { get_python $wanted && python=$(find_python); } ||
         die "needs Python 3.11 to 3.14 with its venv module, and could not install it." \
             "Install it (Debian, Ubuntu: sudo apt-get install python3 python3-venv; macOS: brew install python@3.13), then run this again."
     version=$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')
-    wanted=$(packages "$kind" | tr '\n' ' ')
     [ "$(manager)" != apt ] || has_headers "$python" || wanted="$wanted python$version-dev"
     # shellcheck disable=SC2086
     get $wanted || name_absent $wanted
