@@ -71,8 +71,8 @@ class Endpoint:
     def public_url(self) -> str:
         """The address without what may be secret in it."""
         parts = urlsplit(self.url)
-        query = [(name, value if name in _PUBLIC_QUERY else "…") for name, value in parse_qsl(parts.query)]
-        return urlunsplit((parts.scheme, self.host, parts.path, urlencode(query, safe="…"), ""))
+        query = [(name, value if name in _PUBLIC_QUERY else "***") for name, value in parse_qsl(parts.query)]
+        return urlunsplit((parts.scheme, self.host, parts.path, urlencode(query, safe="*"), ""))
 
 
 def openai(

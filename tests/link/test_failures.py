@@ -1,0 +1,122 @@
+import errno
+import json
+import socket
+
+import pytest
+
+from rtchat.errors import ConnectFailed, ConnectionLost, Refused
+from rtchat.link import failures
+from rtchat.link.dialers import Endpoint, openai
+from rtchat.protocol.server_events import ErrorDetail
+
+OPENAI = openai("gpt-realtime-2.2", "sk-x")
+OTHER = Endpoint("ws://10.0.0.9:1/x", label="10.0.0.9:1", credential="the key for 10.0.0.9:1", model="m")
+
+
+def body(**error: str) -> bytes:
+    return json.dumps({"error": error}).encode()
+
+
+@pytest.mark.parametrize(
+    ("error", "sentence"),
+    [
+        (TimeoutError("x"), "OpenAI (api.openai.com) did not answer within 3 seconds."),
+        (socket.gaierror(-2, "x"), "The host name api.openai.com cannot be resolved."),
+        (UnicodeError("x"), "The host name api.openai.com cannot be resolved."),
+        (ConnectionRefusedError(111, "x"), "Nothing answers at OpenAI (api.openai.com)."),
+        (OSError(f"Multiple exceptions: [Errno {errno.ECONNREFUSED}] a, b"), "Nothing answers at OpenAI"),
+        (ConnectionResetError(), "OpenAI (api.openai.com) hung up before it answered."),
+        (OSError(101, "Network is unreachable"), "cannot be reached: Network is unreachable."),
+        (OSError("strange"), "cannot be reached: no route."),
+    ],
+)
+def test_not_connected(error: OSError, sentence: str):
+    failed = failures.not_connected(error, OPENAI, 3.0)
+    assert sentence in failed.message
+    assert failed.hint
+    assert failed.exit_code == 3
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 429, 503])
+def test_a_refusal_at_the_handshake(status: int):
+    refused = failures.answered_http(status, b"<html>", None, OPENAI)
+    assert isinstance(refused, Refused)
+    assert refused.exit_code == 4
+    assert refused.code == f"http_{status}"
+    assert refused.message.startswith(f"OpenAI refused the connection (HTTP {status}): ")
+    assert refused.hint
+
+
+def test_the_servers_own_sentence_and_code_come_first():
+    said = body(code="OpperationNotSupported", message="The realtime operation does\nnot work with model")
+    refused = failures.answered_http(400, said, None, OTHER)
+    assert isinstance(refused, Refused)
+    assert refused.message == (
+        "10.0.0.9:1 refused the connection (HTTP 400): The realtime operation does not work with model."
+    )
+    assert refused.code == "OpperationNotSupported"
+    assert refused.hint == "Check the address and the model or deployment you named."
+
+
+@pytest.mark.parametrize("strange", [b"", b"[]", b'{"error": "x"}', b'{"error": null}', b'{"error": {"code": 5}}'])
+def test_a_strange_body_does_no_harm(strange: bytes):
+    assert failures.answered_http(401, strange, None, OPENAI).hint == "Check OPENAI_API_KEY."
+
+
+def test_an_endless_sentence_is_cut():
+    assert len(failures.answered_http(400, body(message="a " * 9_000), None, OPENAI).message) < 400
+
+
+def test_other_statuses_are_not_refusals():
+    assert "is out of order (HTTP 502)" in failures.answered_http(502, b"", None, OPENAI).message
+    assert "not a Realtime server (HTTP 200)" in failures.answered_http(200, b"", None, OPENAI).message
+    moved = failures.answered_http(302, b"", "https://b/x?api-key=secret", OPENAI)
+    assert moved.message == "api.openai.com redirects to https://b/x."
+    assert isinstance(moved, ConnectFailed)
+
+
+@pytest.mark.parametrize(
+    ("code", "hint"),
+    [
+        ("invalid_api_key", "Check OPENAI_API_KEY."),
+        (None, "Check OPENAI_API_KEY."),
+        ("invalid_model", "Did you mean gpt-realtime-2.1? See all with: rtchat models"),
+        ("insufficient_quota", "Check the account's plan and credit; --server local needs neither."),
+        (
+            "beta_api_shape_disabled",
+            "Something between here and the server adds the header OpenAI-Beta; remove it.",
+        ),
+        ("call_id_not_found", "Check the call id; the call may have ended."),
+        ("never_seen", "Check the key, the model and the address."),
+    ],
+)
+def test_hints(code: str | None, hint: str):
+    assert failures.hint(code, OPENAI) == hint
+
+
+def test_another_servers_models_are_not_ours_to_list():
+    assert "rtchat models" not in failures.hint("invalid_model", OTHER)
+
+
+def test_a_close_without_an_error_event():
+    refused = failures.ended(OPENAI, code=4000, reason="invalid_request_error.missing_model")
+    assert isinstance(refused, Refused)
+    assert refused.code == "missing_model"
+    lost = failures.ended(OTHER, code=1011, reason="boom")
+    assert isinstance(lost, ConnectionLost)
+    assert (lost.message, lost.close_code) == ("10.0.0.9:1 closed the connection (boom).", 1011)
+
+
+def test_an_expired_session_is_lost_whatever_the_close_code():
+    error = ErrorDetail(code="session_expired", message="Your session hit the maximum duration of 60 minutes.")
+    for code in (1000, 1001, 4000, None):
+        lost = failures.ended(OPENAI, code=code, error=error)
+        assert isinstance(lost, ConnectionLost)
+        assert lost.message == ("OpenAI ended the session: Your session hit the maximum duration of 60 minutes.")
+        assert "60 minutes" in lost.hint
+
+
+def test_an_error_without_a_sentence_is_named_by_its_code():
+    assert failures.ended(OPENAI, code=1011, error=ErrorDetail(code="server_error")).message == (
+        "OpenAI ended the session: server_error."
+    )
