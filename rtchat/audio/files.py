@@ -136,16 +136,15 @@ class WavWriter:
         self._format = format
         self._size = 0
         try:
-            # Unbuffered: what was written is in the file, whatever happens to this process.
-            self._file = (
-                io.FileIO(sys.stdout.fileno(), "wb", closefd=False) if str(path) == "-" else io.FileIO(path, "wb")
-            )
+            self._file = _create(path)
+        except OSError as error:
+            raise _not_written(path, error) from error
+        try:
             self._fixed = str(path) == "-" or not self._file.seekable()
             self._file.write(self._header(_UNKNOWN_SIZE if self._fixed else 0))
         except OSError as error:
-            raise UsageError(
-                f"{path} cannot be written: {(error.strerror or str(error)).lower()}.", hint="Check the path."
-            ) from error
+            self._file.close()
+            raise _not_written(path, error) from error
 
     def write(self, pcm: bytes) -> None:
         """Append whole frames.
@@ -181,6 +180,18 @@ class WavWriter:
             )
             + struct.pack("<4sI", b"data", data)
         )
+
+
+def _create(path: Path) -> io.FileIO:
+    """The file, unbuffered: what was written is in it, whatever happens to this process."""
+    if str(path) == "-":
+        return io.FileIO(sys.stdout.fileno(), "wb", closefd=False)
+    return io.FileIO(path, "wb")
+
+
+def _not_written(path: Path, error: OSError) -> UsageError:
+    reason = (error.strerror or str(error)).lower()
+    return UsageError(f"{path} cannot be written: {reason}.", hint="Give another file with --output-wav.")
 
 
 async def play_as_microphone(pcm: bytes) -> AsyncIterator[tuple[float, bytes]]:

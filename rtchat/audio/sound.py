@@ -18,6 +18,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Literal, Self
 
 from rtchat.audio.duplex import Duplex, now
@@ -251,12 +252,12 @@ class Sound:
             writer = WavWriter(request.output_wav)
             self._stack.callback(writer.close)
             self.output_name = str(request.output_wav)
-            self._start(record_as_loudspeaker(writer, self._playback(WIRE)))
+            self._start(partial(record_as_loudspeaker, writer, self._playback(WIRE)))
         wants_microphone = request.capture and request.input_wav is None
         wants_loudspeaker = request.playback and request.output_wav is None
         if wants_microphone or wants_loudspeaker:
             await self._open_devices(wants_microphone, wants_loudspeaker)
-        self._start(self._pump())
+        self._start(self._pump)
 
     async def _open_devices(self, capture: bool, playback: bool) -> None:
         duplex = Duplex(self._capture if capture else None, self._playback if playback else None)
@@ -270,14 +271,14 @@ class Sound:
         self.input_name = duplex.input_name or self.input_name
         self.output_name = duplex.output_name or self.output_name
 
-    def _start(self, work: Coroutine[None, None, None]) -> None:
+    def _start(self, work: Callable[[], Coroutine[None, None, None]]) -> None:
         """Run a task until the sound is closed; what goes wrong in it is reported."""
         task = asyncio.create_task(self._guarded(work))
         self._stack.push_async_callback(_end, task)
 
-    async def _guarded(self, work: Coroutine[None, None, None]) -> None:
+    async def _guarded(self, work: Callable[[], Coroutine[None, None, None]]) -> None:
         try:
-            await work
+            await work()
         except OSError as error:
             self._reports.put_nowait(
                 DeviceError(
