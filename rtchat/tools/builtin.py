@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -13,7 +14,9 @@ from rtchat.errors import ToolError
 from rtchat.tools.arithmetic import evaluate
 from rtchat.tools.places import find_zone
 from rtchat.tools.schema import Function, tool
-from rtchat.tools.weather import OpenMeteo
+
+if TYPE_CHECKING:
+    from rtchat.tools.weather import OpenMeteo
 
 MAX_TIMERS = 20
 
@@ -23,12 +26,12 @@ class Builtin:
 
     Args:
         announce: Called in the event loop when a timer ends, with a sentence for the model to tell the user.
-        weather: Where the weather comes from.
+        weather: Where the weather comes from, if not from Open-Meteo.
     """
 
     def __init__(self, announce: Callable[[str], None], *, weather: OpenMeteo | None = None) -> None:
         self._announce = announce
-        self._weather = weather or OpenMeteo()
+        self._weather = weather
         self._timers: set[asyncio.TimerHandle] = set()
 
     def functions(self) -> list[Function]:
@@ -49,10 +52,14 @@ class Builtin:
             city: A city, with its country or state if there may be several, for example "Paris" or "Paris, Texas".
             units: metric for Celsius, imperial for Fahrenheit.
         """
+        if self._weather is None:
+            # httpx takes a tenth of a second to import: only when it is needed, and not while sound waits for us.
+            module = await asyncio.to_thread(importlib.import_module, "rtchat.tools.weather")
+            self._weather = module.OpenMeteo()
         return await self._weather.weather(city, units)
 
     @tool
-    async def get_time(self, timezone: str | None = None) -> dict[str, str]:
+    def get_time(self, timezone: str | None = None) -> dict[str, str]:
         """Get the date and the time of day, here or somewhere else.
 
         Args:
@@ -69,7 +76,7 @@ class Builtin:
         }
 
     @tool
-    async def calculate(self, expression: str) -> dict[str, Any]:
+    def calculate(self, expression: str) -> dict[str, Any]:
         """Work out an arithmetic expression exactly.
 
         Args:

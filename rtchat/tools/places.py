@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from functools import cache
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
+from zoneinfo import ZoneInfo, available_timezones
 
 from rtchat.errors import ToolError, did_you_mean
 
@@ -86,16 +86,8 @@ def _names() -> dict[str, str]:
     for zone, places in _ELSEWHERE.items():
         names.update({place.strip(): zone for place in places.split(",")})
     names.update(_ABBREVIATIONS)
-    return {name: zone for name, zone in names.items() if _exists(zone)}
-
-
-@cache
-def _exists(zone: str) -> bool:
-    try:
-        ZoneInfo(zone)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        return False
-    return True
+    there = set(zones)
+    return {name: zone for name, zone in names.items() if zone in there}
 
 
 def _plain(name: str) -> str:

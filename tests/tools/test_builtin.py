@@ -43,6 +43,13 @@ async def test_get_weather(call):
     assert (status, report["place"], report["temperature_c"]) == ("ok", "Paris, France", 11.4)
 
 
+async def test_get_weather_from_where_the_environment_says(weather_server, monkeypatch):
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    monkeypatch.setenv("RTCHAT_GEOCODING_URL", f"{weather_server.url}/search")
+    monkeypatch.setenv("RTCHAT_FORECAST_URL", f"{weather_server.url}/forecast")
+    assert (await Builtin(print).get_weather("Paris", "imperial"))["temperature_f"] == 11.4
+
+
 async def test_get_weather_when_the_service_is_down(call, weather_server):
     weather_server.answers["/forecast"] = (503, b"")
     assert await call("get_weather", city="Paris") == ("error", {"error": "the weather service answered 503"})
