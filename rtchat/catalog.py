@@ -35,23 +35,29 @@ VOICES: Mapping[str, str] = {
 }
 """The API's ten voices, the two that its documentation recommends first."""
 
-TRANSLATION_TARGETS: Mapping[str, str] = {
-    "de": "German",
-    "en": "English",
-    "es": "Spanish",
-    "fr": "French",
-    "hi": "Hindi",
-    "id": "Indonesian",
-    "it": "Italian",
-    "ja": "Japanese",
-    "ko": "Korean",
-    "pt": "Portuguese",
-    "ru": "Russian",
-    "vi": "Vietnamese",
-    "zh": "Chinese",
+_NAMES = """
+af Afrikaans, ar Arabic, ast Asturian, az Azerbaijani, be Belarusian, bg Bulgarian, bn Bengali, br
+Breton, bs Bosnian, ca Catalan, cs Czech, cy Welsh, da Danish, de German, el Greek, en English, eo
+Esperanto, es Spanish, et Estonian, eu Basque, fa Persian, fi Finnish, fil Filipino, fr French, ga
+Irish, gl Galician, gu Gujarati, he Hebrew, hi Hindi, hr Croatian, ht Haitian Creole, hu Hungarian,
+hy Armenian, id Indonesian, is Icelandic, it Italian, ja Japanese, jv Javanese, ka Georgian, kk
+Kazakh, kn Kannada, ko Korean, ku Kurdish, la Latin, lt Lithuanian, lv Latvian, mi Maori, mk
+Macedonian, ml Malayalam, mn Mongolian, mr Marathi, ms Malay, mt Maltese, my Burmese, nb Norwegian
+Bokmål, ne Nepali, nl Dutch, nn Norwegian Nynorsk, no Norwegian, oc Occitan, pa Punjabi, pl Polish,
+pt Portuguese, ro Romanian, ru Russian, sc Sardinian, sk Slovak, sl Slovenian, sn Shona, sq
+Albanian, sr Serbian, sv Swedish, sw Swahili, ta Tamil, te Telugu, th Thai, tl Tagalog, tr Turkish,
+uk Ukrainian, ur Urdu, uz Uzbek, vi Vietnamese, yo Yoruba, zh Chinese
+"""
+LANGUAGES: Mapping[str, str] = {
+    code: name for code, _, name in (" ".join(entry.split()).partition(" ") for entry in _NAMES.split(","))
 }
-"""What gpt-realtime-translate speaks: ISO 639-1 codes. The list is that of OpenAI's translation cookbook; a public
-project reports that the live service took all thirteen on 2026-10-02. It hears more than 70 languages by itself."""
+"""Languages by their code (ISO 639-1, or 639-2 where it has none), for people who write their English names."""
+
+TRANSLATION_TARGETS: Mapping[str, str] = {
+    code: LANGUAGES[code] for code in ("de", "en", "es", "fr", "hi", "id", "it", "ja", "ko", "pt", "ru", "vi", "zh")
+}
+"""What gpt-realtime-translate speaks. The list is that of OpenAI's translation cookbook; a public project reports
+that the live service took all thirteen codes on 2026-10-02. It hears more than 70 languages by itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,10 +218,10 @@ def check_voice(voice: str) -> str:
 
 
 def language_code(language: str) -> str | None:
-    """The ISO 639-1 code of a language given as a code (`es`, `es-MX`) or an English name; None if unknown."""
-    wanted = language.strip().lower()
-    for code, name in TRANSLATION_TARGETS.items():
-        if wanted in (code, name.lower()):
+    """The code of a language given as a code (`es`, `es-MX`) or an English name; None where it can be neither."""
+    wanted = language.strip().casefold()
+    for code, name in LANGUAGES.items():
+        if wanted == name.casefold():
             return code
     code = re.split(r"[-_]", wanted)[0]
     return code if re.fullmatch(r"[a-z]{2,3}", code) else None
@@ -223,7 +229,7 @@ def language_code(language: str) -> str | None:
 
 def language_name(language: str) -> str:
     """How a model is told of a language: its English name where it is known, else what was given."""
-    return TRANSLATION_TARGETS.get(language_code(language) or "", language)
+    return LANGUAGES.get(language_code(language) or "", language)
 
 
 def check_target(language: str) -> str:

@@ -139,12 +139,14 @@ def test_an_unknown_voice_lists_the_voices():
 def test_languages_by_code_and_by_name():
     assert language_code("Spanish") == "es"
     assert language_code("pt-BR") == "pt"
-    assert language_code("ca") == "ca"
+    assert language_code("ca") == language_code("Catalan") == "ca"
+    assert language_code("norwegian bokmål") == "nb"
+    assert language_code("tlh") == "tlh"
     assert language_code("no such language") is None
-    assert (language_name("es"), language_name("pt-BR"), language_name("Catalan")) == (
+    assert (language_name("es"), language_name("pt-BR"), language_name("Klingon")) == (
         "Spanish",
         "Portuguese",
-        "Catalan",
+        "Klingon",
     )
 
 
@@ -155,6 +157,7 @@ def test_a_language_that_is_not_spoken_lists_those_that_are():
     assert "does not speak 'tlh'" in caught.value.message
     assert "es (Spanish)" in caught.value.hint
     assert len(catalog.TRANSLATION_TARGETS) == 13
+    assert all(len(code) in (2, 3) and name.istitle() for code, name in catalog.LANGUAGES.items())
 
 
 def test_model_hint_names_the_nearest_and_the_list():
