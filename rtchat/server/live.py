@@ -28,7 +28,7 @@ SESSION_SECONDS = 3600
 """The API's longest session."""
 OUTBOX_FULL = 64
 """Frames waiting for a slow client above which no more is spoken."""
-WINDOWS_AT_ONCE = 8
+WINDOWS_AT_ONCE = 2
 """Detector windows between two looks at the event loop."""
 
 
@@ -206,6 +206,7 @@ class Live:
                 async with _closing(speech) as chunks:
                     async for pcm in chunks:
                         await self._room.wait()
+                        await asyncio.sleep(0)  # an engine that never waits must not keep others waiting
                         self._feed(sig.Spoke(response_id, pcm))
                 self._feed(sig.SpeechEnded(response_id))
         except Exception as error:

@@ -75,11 +75,13 @@ class Answers:
         effects: list[Effect] = [Emit(event) for event in answer.created()]
         return effects if answer.waits_for else effects + self._think(running)
 
-    def understood(self, item_id: str) -> list[Effect]:
-        """An item's words are known, or will never be."""
+    def understood(self, item_id: str, failure: str | None = None) -> list[Effect]:
+        """An item's words are known, or will never be; who waited for those fails with that reason."""
         effects: list[Effect] = []
         for running in list(self._running.values()):
-            if item_id in running.answer.waits_for:
+            if item_id in running.answer.waits_for and failure is not None:
+                effects += self._end(running.answer, "failed", failure)
+            elif item_id in running.answer.waits_for:
                 running.answer.waits_for.discard(item_id)
                 if not running.answer.waits_for:
                     effects += self._think(running)

@@ -84,15 +84,13 @@ def read(frame: str) -> ClientEvent:
     raw = load(frame)
     event_id = raw.get("event_id") if isinstance(raw.get("event_id"), str) else None
     try:
-        if raw["type"] == "session.update":
-            raw = _with_defaults(raw)
-            event = wire.decode_client_event(json.dumps(raw))
-        else:
-            event = wire.decode_client_event(frame)
+        _check_session_type(raw)
+        event = wire.decode_client_event(frame)
         if raw["type"] == "input_audio_buffer.append":
             if len(event.audio) > MAX_APPEND:  # type: ignore[union-attr]
                 raise Rejected("string_above_max_length", "Invalid 'audio': more than 15 MiB.", "audio")
         else:
+            _check_items(raw)
             _check_unknown(raw, event.model_dump(exclude_unset=True), "")
             _check_values(raw)
         return event
@@ -138,12 +136,10 @@ def check_voice(voice: str | VoiceId | None, param: str) -> None:
         raise Rejected("invalid_value", _invalid_value(name, VOICES), param)
 
 
-def _with_defaults(raw: dict[str, Any]) -> dict[str, Any]:
-    """`session.type` is required, and pydantic would not say so before it has seen the rest."""
+def _check_session_type(raw: dict[str, Any]) -> None:
     session = raw.get("session")
-    if isinstance(session, dict) and "type" not in session:
+    if raw["type"] == "session.update" and isinstance(session, dict) and "type" not in session:
         raise Rejected("missing_required_parameter", "Missing required parameter: 'session.type'.", "session.type")
-    return raw
 
 
 def _invalid_value(value: Any, allowed: Iterable[str]) -> str:
@@ -167,8 +163,6 @@ def _locate(loc: tuple[int | str, ...], raw: Any) -> tuple[str, Any]:
 def _check_unknown(raw: Any, known: Any, path: str) -> None:
     """Whatever the typed event did not keep is unknown."""
     if isinstance(raw, dict) and isinstance(known, dict):
-        if "type" in raw and set(known) <= {"type", "id"} and set(raw) - {"type", "id"} and path.endswith("item"):
-            raise Rejected("invalid_value", _invalid_value(raw["type"], _ITEM_TYPES), f"{path}.type")
         for name, value in raw.items():
             where = f"{path}.{name}" if path else name
             if name not in known:
@@ -180,6 +174,12 @@ def _check_unknown(raw: Any, known: Any, path: str) -> None:
 
 
 _ITEM_TYPES = ("message", "function_call", "function_call_output")
+# Role -> what its messages are made of, and the field that must be there.
+_CONTENT: Mapping[str, Mapping[str, str]] = {
+    "system": {"input_text": "text"},
+    "user": {"input_text": "text", "input_audio": "audio", "input_image": "image_url"},
+    "assistant": {"output_text": "text", "output_audio": ""},
+}
 
 # Path of a number -> least and greatest (docs: session object; the rate is measured).
 _RANGES: Mapping[str, tuple[float | None, float | None]] = {
@@ -194,6 +194,29 @@ _RANGES: Mapping[str, tuple[float | None, float | None]] = {
     "content_index": (0, None),
     "audio_end_ms": (0, None),
 }
+
+
+def _check_items(raw: dict[str, Any]) -> None:
+    """Items that a client may make: of `conversation.item.create`, or of a response's own input."""
+    given = {"item": raw["item"]} if isinstance(raw.get("item"), dict) else {}
+    types: tuple[str, ...] = _ITEM_TYPES
+    for index, item in enumerate(_at(raw, "response.input") or ()):
+        given[f"response.input[{index}]"] = item
+        types = (*_ITEM_TYPES, "item_reference")
+    for path, item in given.items():
+        if item["type"] not in types:
+            raise Rejected("invalid_value", _invalid_value(item["type"], types), f"{path}.type")
+        if item["type"] != "message":
+            continue
+        known = _CONTENT[item["role"]]
+        for index, part in enumerate(item["content"]):
+            where = f"{path}.content[{index}]"
+            if part["type"] not in known:
+                raise Rejected("invalid_value", _invalid_value(part["type"], known), f"{where}.type")
+            needed = known[part["type"]]
+            if needed and part.get(needed) is None:
+                message = f"Missing required parameter: '{where}.{needed}'."
+                raise Rejected("missing_required_parameter", message, f"{where}.{needed}")
 
 
 def _check_values(raw: dict[str, Any]) -> None:
@@ -216,6 +239,10 @@ def _check_values(raw: dict[str, Any]) -> None:
         check_voice(voice.get("id") if isinstance(voice, dict) else voice, f"{root}.audio.output.voice")
         for index, tool in enumerate(_at(raw, f"{root}.tools") or ()):
             _check_tool(tool, f"{root}.tools[{index}]")
+    conversation = _at(raw, "response.conversation")
+    if conversation not in (None, "auto", "none"):
+        message = _invalid_value(conversation, ("auto", "none"))
+        raise Rejected("invalid_value", message, "response.conversation")
     metadata = _at(raw, "response.metadata")
     if isinstance(metadata, dict) and len(metadata) > 16:
         raise Rejected("invalid_value", "Invalid 'response.metadata': at most 16 keys.", "response.metadata")

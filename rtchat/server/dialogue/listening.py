@@ -52,10 +52,15 @@ class Listening:
         if detection is None:
             self._segmenter = None
             return []
+        if self._segmenter is None:
+            return self._start_detecting(detection)
+        self._segmenter = self._segmenter.changed(detection)
+        return []
+
+    def _start_detecting(self, detection: ServerVad | SemanticVad) -> list[Effect]:
         at = ceil(self._buffer.total_ms / WINDOW_MS) * WINDOW_MS
-        fresh = self._segmenter is None
-        self._segmenter = Segmenter(detection, at_ms=at if fresh else self._segmenter.position_ms)  # type: ignore[union-attr]
-        return [ResetDetector()] if fresh else []
+        self._segmenter = Segmenter(detection, at_ms=at)
+        return [ResetDetector()]
 
     @property
     def position_ms(self) -> float:
@@ -73,11 +78,10 @@ class Listening:
     def clear(self) -> list[Effect]:
         """Forget what was appended."""
         self._buffer.clear()
-        effects: list[Effect] = [self._context.emit(ev.InputAudioCleared)]
-        if self._segmenter:
-            self._segmenter.rest()
-            effects.append(ResetDetector())
-        return effects
+        cleared: list[Effect] = [self._context.emit(ev.InputAudioCleared)]
+        if self._segmenter and self._detection:
+            return cleared + self._start_detecting(self._detection)
+        return cleared
 
     def commit(self) -> list[Effect]:
         """The client ends the turn.

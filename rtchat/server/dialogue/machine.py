@@ -62,7 +62,8 @@ class Dialogue:
         if isinstance(told, Detected):
             return [effect for probability in told.probabilities for effect in self._window(probability)]
         if isinstance(told, Recognised | NotRecognised):
-            return [*self._listening.told(told), *self._answers.understood(told.item_id)]
+            failure = told.reason if isinstance(told, NotRecognised) else None
+            return [*self._listening.told(told), *self._answers.understood(told.item_id, failure)]
         if isinstance(told, Deaf):
             self._listening.deaf()
             return [self._context.error(Rejected("engine_error", told.reason, kind="server_error"))]

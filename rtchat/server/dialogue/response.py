@@ -217,7 +217,9 @@ class Answer:
         text = "".join(message.text)
         if self.plan.modality == "audio":
             part = ContentPart(type="audio", transcript=text)
+            tail = self._encoder.finish() if status == "completed" else b""
             events = [
+                *([self._part(ev.OutputAudioDelta, delta=tail)] if tail else []),
                 self._part(ev.OutputAudioDone),
                 self._part(ev.OutputTranscriptDone, transcript=text),
             ]

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import soxr
 
 from rtchat.audio.codecs import alaw_decode, alaw_encode, ulaw_decode, ulaw_encode
 from rtchat.chunk import WIRE
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 _DECODE = {"audio/pcmu": ulaw_decode, "audio/pcma": alaw_decode}
 _ENCODE = {"audio/pcmu": ulaw_encode, "audio/pcma": alaw_encode}
@@ -14,7 +19,7 @@ G711_RATE = 8_000
 
 
 class Rate:
-    """A stream of mono PCM16 from one rate to another, a few milliseconds late."""
+    """A stream of mono PCM16 from one rate to another: 10 ms late from 24 to 16 kHz, 30 ms to or from 8 kHz."""
 
     def __init__(self, source: int, target: int) -> None:
         self._stream = soxr.ResampleStream(source, target, 1, dtype="float32", vr=True)
@@ -22,8 +27,15 @@ class Rate:
     def feed(self, pcm: bytes) -> bytes:
         """The next samples, as far as they can be computed by now."""
         samples = np.frombuffer(pcm, dtype="<i2").astype(np.float32)
-        made = self._stream.resample_chunk(samples)
-        return bytes(np.clip(np.rint(made), -32768, 32767).astype("<i2").tobytes())
+        return _pcm16(self._stream.resample_chunk(samples))
+
+    def finish(self) -> bytes:
+        """What was held back; nothing may follow."""
+        return _pcm16(self._stream.resample_chunk(np.zeros(0, dtype=np.float32), last=True))
+
+
+def _pcm16(samples: NDArray[np.float32]) -> bytes:
+    return np.clip(np.rint(samples), -32768, 32767).astype("<i2").tobytes()
 
 
 class Decoder:
@@ -57,3 +69,7 @@ class Encoder:
         if self._encode is None or self._rate is None:
             return pcm
         return self._encode(self._rate.feed(pcm))
+
+    def finish(self) -> bytes:
+        """The last of it."""
+        return self._encode(self._rate.finish()) if self._encode and self._rate else b""

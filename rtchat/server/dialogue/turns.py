@@ -73,6 +73,12 @@ class Segmenter:
         self.speaking, self._run = True, 0
         return Started(max(0, began - self._padding_ms))
 
+    def changed(self, detection: ServerVad | SemanticVad) -> Segmenter:
+        """Under other rules from here on."""
+        other = Segmenter(detection, at_ms=self.position_ms)
+        other.speaking = self.speaking
+        return other
+
     def rest(self) -> None:
         """The turn is over, by whoever's decision."""
         self.speaking, self._run = False, 0

@@ -1,0 +1,112 @@
+from rtchat.server.dialogue import signals as sig
+from rtchat.server.engines.base import Message, TextPiece, ToolCall
+
+
+def test_one_response_at_a_time_in_the_conversation(talk, of_type):
+    talk.say("hello")
+    first = of_type(talk.send("response.create"), sig.Think).response_id
+    (error,) = talk.send("response.create", event_id="mine")
+    assert error["error"]["code"] == "conversation_already_has_active_response"
+    assert first in error["error"]["message"]
+    assert error["error"]["event_id"] == "mine"
+
+
+def test_any_number_beside_the_conversation(talk, of_type, names):
+    talk.say("hello")
+    talk.send("response.create")
+    thoughts = []
+    for topic in ("one", "two"):
+        item = {"type": "message", "role": "user", "content": [{"type": "input_text", "text": topic}]}
+        asked = {
+            "conversation": "none",
+            "input": [item],
+            "metadata": {"topic": topic},
+            "output_modalities": ["text"],
+        }
+        events = talk.send("response.create", response=asked)
+        assert events[0]["response"]["metadata"] == {"topic": topic}
+        assert events[0]["response"]["conversation_id"] is None
+        thoughts.append(of_type(events, sig.Think))
+        assert thoughts[-1].prompt.messages == [Message("user", topic)]
+    events = talk.tell(sig.Thought(thoughts[1].response_id, TextPiece("Fine.")))
+    events += talk.tell(sig.ThoughtEnded(thoughts[1].response_id))
+    assert not any(name.startswith("conversation.item") for name in names(events))
+    assert events[-2]["response"]["metadata"] == {"topic": "two"}
+
+
+def test_a_response_may_refer_to_items(talk, of_type):
+    talk.send("conversation.item.create", item=_message("apples", id="A"))
+    talk.send("conversation.item.create", item=_message("pears", id="B"))
+    asked = {"conversation": "none", "input": [{"type": "item_reference", "id": "A"}, _message("Why?")]}
+    think = of_type(talk.send("response.create", response=asked), sig.Think)
+    assert [message.text for message in think.prompt.messages] == ["apples", "Why?"]
+    asked["input"][0]["id"] = "nobody"
+    (error,) = talk.send("response.create", response=asked)
+    assert error["error"]["param"] == "response.input[0].id"
+
+
+def test_overrides_hold_for_one_response(talk, of_type):
+    talk.update(instructions="Be brief.", tools=[{"type": "function", "name": "look"}])
+    talk.say("hello")
+    asked = {"instructions": "Sing.", "tool_choice": {"type": "function", "name": "look"}}
+    prompt = of_type(talk.send("response.create", response=asked), sig.Think).prompt
+    assert (prompt.instructions, prompt.tool_choice, prompt.tools[0]["name"]) == ("Sing.", "look", "look")
+    talk.send("response.cancel")
+    prompt = of_type(talk.send("response.create", response={"tools": []}), sig.Think).prompt
+    assert (prompt.instructions, prompt.tool_choice, prompt.tools) == ("Be brief.", "auto", [])
+
+
+def test_a_tool_round(talk, of_type):
+    talk.say("weather?")
+    first = of_type(talk.send("response.create"), sig.Think).response_id
+    call = talk.tell(sig.Thought(first, ToolCall("get_weather", "{}")))[0]["item"]
+    talk.tell(sig.ThoughtEnded(first))
+    output = {"type": "function_call_output", "call_id": call["call_id"], "output": "fog"}
+    added, _done = talk.send("conversation.item.create", item=output)
+    assert added["previous_item_id"] == call["id"]
+    assert "status" not in added["item"]
+    prompt = of_type(talk.send("response.create"), sig.Think).prompt
+    assert prompt.messages == [
+        Message("user", "weather?"),
+        Message("call", "{}", "get_weather", call["call_id"]),
+        Message("tool", "fog", "get_weather", call["call_id"]),
+    ]
+
+
+def test_nothing_to_cancel(talk):
+    (error,) = talk.send("response.cancel")
+    assert error["error"]["code"] == "response_cancel_not_active"
+
+
+def test_a_response_waits_for_the_words_of_the_turn(talk, names, of_type):
+    events = talk.speak()
+    item = of_type(events, sig.Transcribe).item_id
+    assert names(events)[-1] == "response.created"
+    (think,) = talk.tell(sig.Recognised(item, "what time is it"))
+    assert think.prompt.messages == [Message("user", "what time is it")]
+
+
+def test_unheard_words_fail_the_response_that_waits(talk, of_type):
+    item = of_type(talk.speak(), sig.Transcribe).item_id
+    done = of_type(talk.tell(sig.NotRecognised(item, "pocketsphinx is missing.")), "response.done")
+    assert done["response"]["status_details"]["error"]["message"] == "pocketsphinx is missing."
+
+
+def test_tokens_are_counted_down(talk, of_type):
+    talk.say("hello")
+    first = of_type(talk.send("response.create"), sig.Think).response_id
+    events = talk.tell(sig.ThoughtEnded(first))
+    used = of_type(events, "response.done")["response"]["usage"]["total_tokens"]
+    (limit,) = of_type(events, "rate_limits.updated")["rate_limits"]
+    assert limit["limit"] - limit["remaining"] == used > 0
+
+
+def test_the_language_of_a_translating_model(new_talk, of_type):
+    talk = new_talk(model="apertium:en-es")
+    talk.say("good morning")
+    answer = of_type(talk.send("response.create"), sig.Think).response_id
+    assert of_type(talk.tell(sig.Thought(answer, TextPiece("Buenos días."))), sig.Speak).language == "es"
+
+
+def _message(text, **fields):
+    return {"type": "message", "role": "user", "content": [{"type": "input_text", "text": text}], **fields}

@@ -1,0 +1,158 @@
+import base64
+
+import pytest
+
+from rtchat.server.dialogue import signals as sig
+from rtchat.server.dialogue.items import Said, heard
+from rtchat.server.engines.base import TextPiece
+
+
+@pytest.fixture
+def spoken(talk, of_type):
+    """An answer of two sentences, 500 ms each, said to the end; gives its item."""
+    talk.say("hello")
+    answer = of_type(talk.send("response.create"), sig.Think).response_id
+    for sentence in ("One two three four.", "Five six seven eight."):
+        talk.tell(sig.Thought(answer, TextPiece(sentence)))
+    talk.tell(sig.ThoughtEnded(answer))
+    for _ in range(2):
+        talk.tell(sig.Spoke(answer, b"\1\0" * 12_000))
+        ended = talk.tell(sig.SpeechEnded(answer))
+    return of_type(ended, "response.done")["response"]["output"][0]["id"]
+
+
+def told(talk, of_type):
+    prompt = of_type(talk.send("response.create"), sig.Think).prompt
+    talk.send("response.cancel")
+    return [message.text for message in prompt.messages]
+
+
+def message(text, role="user", **fields):
+    kind = "output_text" if role == "assistant" else "input_text"
+    return {"type": "message", "role": role, "content": [{"type": kind, "text": text}], **fields}
+
+
+def test_items_anywhere(talk, of_type):
+    for item_id, after in (("B", None), ("D", None), ("A", "root"), ("C", "B")):
+        fields = {"previous_item_id": after} if after else {}
+        added, done = talk.send("conversation.item.create", item=message(item_id, id=item_id), **fields)
+        expected = {"B": None, "D": "B", "A": None, "C": "B"}[item_id]
+        assert added["previous_item_id"] == done["previous_item_id"] == expected
+    assert told(talk, of_type) == ["A", "B", "C", "D"]
+
+
+def test_a_history_of_every_role(talk, of_type):
+    for role in ("system", "user", "assistant"):
+        (added, _) = talk.send("conversation.item.create", item=message(role, role))
+        assert added["item"]["status"] == "completed"
+    assert told(talk, of_type) == ["system", "user", "assistant"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "code", "param"),
+    [
+        ({"item": message("x", id="A")}, "item_create_duplicate_item_id", "item.id"),
+        (
+            {"item": message("x"), "previous_item_id": "yo"},
+            "item_create_invalid_previous_item_id",
+            "previous_item_id",
+        ),
+        (
+            {"item": {"type": "function_call_output", "call_id": "c", "output": "x"}},
+            "invalid_tool_call_id",
+            "item.call_id",
+        ),
+    ],
+)
+def test_items_that_cannot_be(talk, fields, code, param):
+    talk.send("conversation.item.create", item=message("first", id="A"))
+    (error,) = talk.send("conversation.item.create", **fields)
+    assert (error["error"]["code"], error["error"]["param"]) == (code, param)
+
+
+@pytest.mark.parametrize(("kind", "verb"), [("delete", "delet"), ("retrieve", "retriev"), ("truncate", "truncat")])
+def test_items_that_are_not(talk, kind, verb):
+    more = {"content_index": 0, "audio_end_ms": 0} if kind == "truncate" else {}
+    (error,) = talk.send(f"conversation.item.{kind}", item_id="yo", event_id="e", **more)
+    assert error["error"]["code"] == f"item_{kind}_invalid_item_id"
+    assert error["error"]["message"] == f"Error {verb}ing item: the item with id 'yo' does not exist."
+    assert error["error"]["event_id"] == "e"
+
+
+def test_delete(talk, of_type, spoken):
+    assert talk.send("conversation.item.delete", item_id=spoken)[0]["item_id"] == spoken
+    assert told(talk, of_type) == ["hello"]
+
+
+def test_a_deleted_turn_is_waited_for_no_longer(talk, of_type, names):
+    item = of_type(talk.speak(), sig.Transcribe).item_id
+    assert names(talk.send("conversation.item.delete", item_id=item)) == ["conversation.item.deleted", "Think"]
+    assert talk.tell(sig.Recognised(item, "late")) == []
+
+
+def test_retrieve_gives_the_sound(talk, spoken):
+    (event,) = talk.send("conversation.item.retrieve", item_id=spoken)
+    (part,) = event["item"]["content"]
+    assert base64.b64decode(part["audio"]) == b"\1\0" * 24_000
+    assert part["transcript"] == "One two three four. Five six seven eight."
+
+
+def test_sound_that_a_client_brings_is_recognised(talk, of_type):
+    sound = base64.b64encode(b"\1\0" * 4800).decode()
+    item = {"type": "message", "role": "user", "content": [{"type": "input_audio", "audio": sound}]}
+    events = talk.send("conversation.item.create", item=item)
+    asked = of_type(events, sig.Transcribe)
+    assert asked.pcm == b"\1\0" * 4800
+    assert events[0]["item"]["content"] == [{"type": "input_audio", "transcript": None}]
+    talk.tell(sig.Recognised(asked.item_id, "good morning"))
+    assert told(talk, of_type) == ["good morning"]
+
+
+def test_truncating_forgets_what_was_not_heard(talk, of_type, spoken):
+    cut = {"item_id": spoken, "content_index": 0, "audio_end_ms": 750}
+    (event,) = talk.send("conversation.item.truncate", **cut)
+    assert {name: event[name] for name in cut} == cut
+    assert told(talk, of_type) == ["hello", "One two three four. Five six"]
+    (part,) = talk.send("conversation.item.retrieve", item_id=spoken)[0]["item"]["content"]
+    assert "transcript" not in part
+    assert len(base64.b64decode(part["audio"])) == 750 * 48
+
+
+def test_truncating_beyond_the_end(talk, spoken):
+    (error,) = talk.send("conversation.item.truncate", item_id=spoken, content_index=0, audio_end_ms=1001)
+    assert error["error"]["code"] == "invalid_value"
+    assert error["error"]["message"] == "Audio content of 1000ms is already shorter than 1001ms"
+    assert error["error"]["param"] == "audio_end_ms"
+
+
+def test_only_the_assistants_speech_can_be_truncated(talk):
+    talk.send("conversation.item.create", item=message("typed", id="A"))
+    (error,) = talk.send("conversation.item.truncate", item_id="A", content_index=0, audio_end_ms=0)
+    assert error["error"]["message"] == "Only model output audio messages can be truncated"
+
+
+def test_truncating_while_it_is_being_said(talk, of_type):
+    talk.say("hello")
+    answer = of_type(talk.send("response.create"), sig.Think).response_id
+    item = talk.tell(sig.Thought(answer, TextPiece("One two three four.")))[0]["item"]["id"]
+    talk.tell(sig.Spoke(answer, b"\1\0" * 24_000))
+    talk.send("conversation.item.truncate", item_id=item, content_index=0, audio_end_ms=500)
+    talk.send("response.cancel")
+    assert told(talk, of_type) == ["hello", "One two"]
+
+
+@pytest.mark.parametrize(
+    ("ms", "words"),
+    [(0, []), (10, []), (25, ["a"]), (100, ["a b c d"]), (150, ["a b c d", "e"]), (999, ["a b c d", "e f"])],
+)
+def test_heard_words_are_their_share_of_each_sentence(ms, words):
+    said = [Said("a b c d", 100), Said("e f", 100)]
+    assert [stretch.text for stretch in heard(said, ms)] == words
+
+
+def test_old_sound_is_let_go(talk, of_type, monkeypatch, spoken):
+    monkeypatch.setattr("rtchat.server.dialogue.items.MAX_SOUND", 1000)
+    talk.say("more")
+    (part,) = talk.send("conversation.item.retrieve", item_id=spoken)[0]["item"]["content"]
+    assert "audio" not in part
+    assert part["transcript"].startswith("One")

@@ -1,0 +1,203 @@
+import pytest
+
+from rtchat.server.dialogue import signals as sig
+
+TURN = [
+    "input_audio_buffer.speech_stopped",
+    "input_audio_buffer.committed",
+    "conversation.item.added",
+    "conversation.item.done",
+    "Transcribe",
+]
+
+
+def test_a_spoken_turn_in_the_recorded_order(talk, names, of_type):
+    talk.hear(*[0.0] * 55)
+    started = talk.hear(0.9, 0.9, 0.9)
+    assert names(started) == ["input_audio_buffer.speech_started"]
+    assert started[0]["audio_start_ms"] == 55 * 32 - 300  # recorded: 1460
+    stopped = talk.hear(*[0.0] * 20)
+    assert names(stopped) == [*TURN, "response.created"]
+    assert stopped[0]["audio_end_ms"] == (55 + 3 + 16) * 32  # 500 ms of silence are 16 windows
+    assert stopped[0]["item_id"] == started[0]["item_id"] == stopped[2]["item"]["id"]
+    assert stopped[1]["previous_item_id"] is None
+    assert stopped[2]["item"]["content"] == [{"type": "input_audio", "transcript": None}]
+    heard = of_type(stopped, sig.Transcribe)
+    assert len(heard.pcm) == (stopped[0]["audio_end_ms"] - 1460) * 48
+
+
+def test_the_next_turn_may_reach_back_before_the_last_ones_end(talk):
+    stopped = talk.speak()[1]
+    talk.hear(0.0)
+    (started, *_) = talk.hear(0.9, 0.9)
+    assert started["audio_start_ms"] < stopped["audio_end_ms"]
+
+
+def test_a_click_is_not_a_turn(talk):
+    assert talk.hear(0.0, 0.9, 0.0, 0.9, 0.0) == []
+
+
+def test_with_threshold_0_everything_is_speech(talk, names):
+    talk.update(audio={"input": {"turn_detection": {"type": "server_vad", "threshold": 0, "prefix_padding_ms": 0}}})
+    assert names(talk.hear(0.0, 0.0)) == ["input_audio_buffer.speech_started"]
+    assert talk.hear(*[0.0] * 50) == []
+
+
+def test_padding_and_silence_as_asked(talk):
+    detection = {"type": "server_vad", "prefix_padding_ms": 100, "silence_duration_ms": 200}
+    talk.update(audio={"input": {"turn_detection": detection}})
+    talk.hear(*[0.0] * 10)
+    (started,) = talk.hear(0.9, 0.9)
+    assert started["audio_start_ms"] == 320 - 100
+    assert talk.hear(*[0.0] * 6) == []
+    assert talk.hear(0.0)[0]["audio_end_ms"] == 320 + 64 + 7 * 32
+
+
+@pytest.mark.parametrize(("eagerness", "windows"), [("high", 16), ("auto", 32), ("medium", 32), ("low", 63)])
+def test_semantic_turns_wait_by_eagerness(talk, names, eagerness, windows):
+    talk.update(audio={"input": {"turn_detection": {"type": "semantic_vad", "eagerness": eagerness}}})
+    talk.hear(0.9, 0.9)
+    assert talk.hear(*[0.0] * (windows - 1)) == []
+    assert names(talk.hear(0.0))[0] == "input_audio_buffer.speech_stopped"
+
+
+def test_create_response_false(talk, names):
+    detection = {"type": "server_vad", "create_response": False}
+    talk.update(audio={"input": {"turn_detection": detection}})
+    assert names(talk.speak()) == ["input_audio_buffer.speech_started", *TURN]
+
+
+def test_push_to_talk(talk, names):
+    talk.update(audio={"input": {"turn_detection": None}})
+    assert talk.append(150) == []
+    events = talk.send("input_audio_buffer.commit")
+    assert names(events) == TURN[1:]
+    assert "event_id" in events[0]
+    (error,) = talk.send("input_audio_buffer.commit")
+    assert error["error"]["code"] == "input_audio_buffer_commit_empty"
+    assert "0.00ms" in error["error"]["message"]
+
+
+def test_less_than_100_ms_is_no_turn(talk):
+    talk.update(audio={"input": {"turn_detection": None}})
+    talk.append(99)
+    (error,) = talk.send("input_audio_buffer.commit")
+    assert "buffer only has 99.00ms of audio" in error["error"]["message"]
+    talk.append(1)
+    assert len(talk.send("input_audio_buffer.commit")) > 1
+
+
+def test_clear(talk, names):
+    talk.update(audio={"input": {"turn_detection": None}})
+    talk.append(500)
+    assert names(talk.send("input_audio_buffer.clear")) == ["input_audio_buffer.cleared"]
+    assert talk.send("input_audio_buffer.commit")[0]["type"] == "error"
+
+
+def test_clearing_ends_speech_without_a_turn(talk, names):
+    talk.hear(0.9, 0.9)
+    assert names(talk.send("input_audio_buffer.clear")) == ["input_audio_buffer.cleared", "ResetDetector"]
+    assert talk.hear(*[0.0] * 40) == []
+
+
+def test_the_client_may_commit_while_the_user_speaks(talk, names):
+    (started,) = talk.hear(*[0.9] * 5)
+    events = talk.send("input_audio_buffer.commit")
+    assert names(events) == TURN[1:]  # measured: no speech_stopped
+    assert events[0]["item_id"] == started["item_id"]
+
+
+def test_words_are_told_only_when_asked_for(talk, names, of_type):
+    item = of_type(talk.speak(), sig.Transcribe).item_id
+    assert names(talk.tell(sig.Recognised(item, "hello there"))) == ["Think"]
+    talk.send("response.cancel")
+    talk.update(audio={"input": {"transcription": {"model": "gpt-4o-mini-transcribe", "language": "en"}}})
+    heard = of_type(talk.speak(), sig.Transcribe)
+    assert heard.language == "en"
+    events = talk.tell(sig.Recognised(heard.item_id, "hello there"))
+    kind = "conversation.item.input_audio_transcription"
+    assert names(events) == [f"{kind}.delta", f"{kind}.completed", "Think"]
+    assert events[1]["transcript"] == "hello there"
+    assert events[1]["usage"]["type"] == "tokens"
+
+
+def test_failed_words(talk, of_type):
+    talk.update(audio={"input": {"transcription": {"model": "whisper-1"}}})
+    item = of_type(talk.speak(), sig.Transcribe).item_id
+    events = talk.tell(sig.NotRecognised(item, "It broke."))
+    failed = of_type(events, "conversation.item.input_audio_transcription.failed")
+    assert failed["item_id"] == item
+    assert "It broke." in failed["error"]["message"]
+
+
+def test_whisper_counts_begun_seconds(talk, of_type):
+    talk.update(audio={"input": {"transcription": {"model": "whisper-1"}}})
+    heard = of_type(talk.speak(60), sig.Transcribe)
+    kind = "conversation.item.input_audio_transcription.completed"
+    assert of_type(talk.tell(sig.Recognised(heard.item_id, "")), kind)["usage"] == {
+        "type": "duration",
+        "seconds": 3,
+    }
+
+
+def test_the_situation_goes_with_the_sound(talk, of_type):
+    talk.say("earlier")
+    prompt = of_type(talk.speak(), sig.Transcribe).prompt
+    assert [message.text for message in prompt.messages] == ["earlier"]
+
+
+def test_turning_detection_off_and_on_keeps_positions(talk):
+    talk.hear(*[0.0] * 10)
+    talk.update(audio={"input": {"turn_detection": None}})
+    talk.append(1000)
+    talk.update(audio={"input": {"turn_detection": {"type": "server_vad", "prefix_padding_ms": 0}}})
+    (started,) = talk.hear(0.9, 0.9)
+    assert started["audio_start_ms"] == 1344  # 1320 rounded up to a window
+
+
+def test_new_rules_in_the_middle_of_speech(talk, names):
+    talk.hear(0.9, 0.9)
+    talk.update(audio={"input": {"turn_detection": {"type": "server_vad", "silence_duration_ms": 100}}})
+    assert names(talk.hear(*[0.0] * 4))[0] == "input_audio_buffer.speech_stopped"
+
+
+def test_silence_after_an_answer_makes_the_assistant_speak_up(talk, names, of_type):
+    talk.update(audio={"input": {"turn_detection": {"type": "server_vad", "idle_timeout_ms": 5000}}})
+    assert talk.hear(*[0.0] * 200) == []  # nothing was answered yet
+    talk.say("hello")
+    answer = of_type(talk.send("response.create"), sig.Think).response_id
+    talk.tell(sig.ThoughtEnded(answer))
+    events = talk.hear(*[0.0] * 160)
+    assert names(events) == [
+        "input_audio_buffer.timeout_triggered",
+        "conversation.item.added",
+        "conversation.item.done",
+        *TURN[1:],
+        "response.created",
+    ]
+    assert (events[0]["audio_start_ms"], events[0]["audio_end_ms"]) == (6400, 6400 + 157 * 32)
+    assert events[1]["item"]["role"] == "system"
+
+
+def test_no_detector(talk):
+    (error,) = talk.tell(sig.Deaf("The speech detector does not load."))
+    assert error["error"]["message"] == "The speech detector does not load."
+    assert talk.append(100) == []
+
+
+def test_a_transcription_session(new_talk, names, of_type):
+    talk = new_talk(kind="transcription", model="")
+    assert talk.created[0]["session"]["object"] == "realtime.transcription_session"
+    events = talk.hear(0.9, 0.9) + talk.hear(*[0.0] * 7)
+    assert names(events) == ["input_audio_buffer.speech_started", *TURN]
+    heard = of_type(events, sig.Transcribe)
+    assert heard.prompt is None
+    events = talk.tell(sig.Recognised(heard.item_id, "hello"))
+    assert names(events)[-1] == "conversation.item.input_audio_transcription.completed"
+    assert talk.send("response.create")[0]["type"] == "error"
+
+
+def test_telephone_sound_is_understood(talk):
+    talk.update(audio={"input": {"format": {"type": "audio/pcma"}}})
+    (detect,) = talk.send("input_audio_buffer.append", audio="1dXV1dXV" * 400)
+    assert abs(len(detect.pcm) - 300 * 48) <= 30 * 48  # 2400 samples of 8 kHz are 300 ms

@@ -1,0 +1,148 @@
+"""The order of events inside a response, as recorded from the real service."""
+
+import base64
+
+import pytest
+
+from rtchat.server.dialogue import signals as sig
+from rtchat.server.engines.base import TextPiece, ToolCall
+
+OPENING = [
+    "response.output_item.added",
+    "conversation.item.added",
+    "response.content_part.added",
+]
+CLOSING = ["response.content_part.done", "conversation.item.done", "response.output_item.done", "response.done"]
+
+
+@pytest.fixture
+def begin(talk, of_type):
+    """Begin a response after a typed message; gives its id."""
+
+    def beginning(**response):
+        talk.say("hello")
+        return of_type(talk.send("response.create", response=response), sig.Think).response_id
+
+    return beginning
+
+
+def test_a_text_answer(talk, begin, names):
+    answer = begin(output_modalities=["text"])
+    said = talk.tell(sig.Thought(answer, TextPiece("It is noon.")))
+    assert names(said) == [*OPENING, *["response.output_text.delta"] * 3]
+    assert [event["delta"] for event in said[3:]] == ["It", " is", " noon."]
+    ended = talk.tell(sig.ThoughtEnded(answer))
+    assert names(ended) == ["Abort", "response.output_text.done", *CLOSING, "rate_limits.updated"]
+    response = ended[-2]["response"]
+    assert response["status"] == "completed"
+    assert response["output"][0]["content"] == [{"type": "output_text", "text": "It is noon."}]
+    assert response["usage"]["output_token_details"] == {"text_tokens": 3, "audio_tokens": 0}
+
+
+def test_a_spoken_answer_has_its_words_before_its_sound(talk, begin, names, of_type):
+    answer = begin()
+    said = talk.tell(sig.Thought(answer, TextPiece("It is noon.")))
+    assert names(said) == [*OPENING, *["response.output_audio_transcript.delta"] * 3, "Speak"]
+    assert of_type(said, sig.Speak) == sig.Speak(answer, "It is noon.", "marin", 1.0, "en")
+    assert said[2]["part"] == {"type": "audio", "transcript": ""}
+    sound = talk.tell(sig.Spoke(answer, b"\1\0" * 2400))
+    assert [base64.b64decode(event["delta"]) for event in sound] == [b"\1\0" * 2400]
+    assert talk.tell(sig.ThoughtEnded(answer)) == []  # it is still being said
+    ended = talk.tell(sig.SpeechEnded(answer))
+    assert names(ended) == [
+        "Abort",
+        "response.output_audio.done",
+        "response.output_audio_transcript.done",
+        *CLOSING,
+        "rate_limits.updated",
+    ]
+    response = ended[-2]["response"]
+    assert response["output"][0]["content"] == [{"type": "output_audio", "transcript": "It is noon."}]
+    assert response["usage"]["output_token_details"]["audio_tokens"] == 2  # one for 50 ms
+
+
+def test_pieces_are_spoken_one_after_the_other(talk, begin):
+    answer = begin()
+    for sentence in ("One.", "Two."):
+        talk.tell(sig.Thought(answer, TextPiece(sentence)))
+    talk.tell(sig.ThoughtEnded(answer))
+    assert talk.tell(sig.SpeechEnded(answer)) == []
+    done = talk.tell(sig.SpeechEnded(answer))
+    assert done[2]["transcript"] == "One. Two."
+
+
+def test_two_calls_in_one_response(talk, begin, names):
+    answer = begin()
+    events = talk.tell(sig.Thought(answer, ToolCall("get_weather", '{"city":"Oslo"}')))
+    assert names(events) == [
+        "response.output_item.added",
+        "conversation.item.added",
+        "response.function_call_arguments.delta",
+        "response.function_call_arguments.done",
+        "conversation.item.done",
+        "response.output_item.done",
+    ]
+    talk.tell(sig.Thought(answer, ToolCall("get_time", "{}")))
+    output = talk.tell(sig.ThoughtEnded(answer))[1]["response"]["output"]
+    assert [(item["name"], item["arguments"], item["status"]) for item in output] == [
+        ("get_weather", '{"city":"Oslo"}', "completed"),
+        ("get_time", "{}", "completed"),
+    ]
+    assert len({item["call_id"] for item in output}) == 2
+
+
+def test_words_then_a_call(talk, begin):
+    answer = begin()
+    talk.tell(sig.Thought(answer, TextPiece("Let me look.")))
+    call = talk.tell(sig.Thought(answer, ToolCall("look", "{}")))
+    assert {event["output_index"] for event in call if "output_index" in event} == {1}
+    talk.tell(sig.ThoughtEnded(answer))
+    ended = talk.tell(sig.SpeechEnded(answer))
+    assert [item["type"] for item in ended[-2]["response"]["output"]] == ["message", "function_call"]
+
+
+@pytest.mark.parametrize("before_output", [True, False])
+def test_cancelled_by_the_client(talk, begin, names, before_output):
+    answer = begin(output_modalities=["text"])
+    if not before_output:
+        talk.tell(sig.Thought(answer, TextPiece("It is")))
+    events = talk.send("response.cancel")
+    response = events[-2]["response"]
+    assert response["status"] == "cancelled"
+    assert response["status_details"] == {"type": "cancelled", "reason": "client_cancelled"}
+    if before_output:
+        assert names(events) == ["Abort", "response.done", "rate_limits.updated"]
+        assert response["output"] == []
+    else:
+        assert names(events) == ["Abort", "response.output_text.done", *CLOSING, "rate_limits.updated"]
+        assert response["output"][0]["status"] == "incomplete"
+    assert talk.tell(sig.Thought(answer, TextPiece("late"))) == []
+
+
+def test_an_engine_that_fails_ends_its_response_only(talk, begin):
+    answer = begin()
+    talk.tell(sig.Thought(answer, TextPiece("It is")))
+    ended = talk.tell(sig.SpeechEnded(answer, "espeak-ng is missing."))
+    response = ended[-2]["response"]
+    assert response["status"] == "failed"
+    assert response["status_details"]["error"]["message"] == "espeak-ng is missing."
+    assert begin() != answer
+
+
+def test_the_limit_of_tokens(talk, begin):
+    answer = begin(output_modalities=["text"], max_output_tokens=5)
+    talk.tell(sig.Thought(answer, TextPiece("Twelve chars")))
+    ended = talk.tell(sig.Thought(answer, TextPiece("and as many more")))
+    assert ended[-2]["response"]["status_details"] == {"type": "incomplete", "reason": "max_output_tokens"}
+
+
+def test_telephone_sound(talk, begin, names):
+    talk.update(audio={"output": {"format": {"type": "audio/pcmu"}}})
+    answer = begin()
+    talk.tell(sig.Thought(answer, TextPiece("Hi.")))
+    events = [event for _ in range(10) for event in talk.tell(sig.Spoke(answer, bytes(4800)))]
+    talk.tell(sig.ThoughtEnded(answer))
+    events += talk.tell(sig.SpeechEnded(answer))
+    sound = b"".join(base64.b64decode(e["delta"]) for e in events if names([e]) == ["response.output_audio.delta"])
+    assert len(sound) == 8000  # a second, one byte a sample
+    assert set(sound) == {0xFF}
