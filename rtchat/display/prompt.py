@@ -15,8 +15,9 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import sys
 from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,7 +25,7 @@ from platformdirs import user_state_path
 from prompt_toolkit import PromptSession
 from prompt_toolkit.history import FileHistory, History, InMemoryHistory
 from prompt_toolkit.input import Input
-from prompt_toolkit.output import Output
+from prompt_toolkit.output import Output, create_output
 from prompt_toolkit.patch_stdout import patch_stdout
 
 from rtchat.display.terminal import guarded
@@ -72,7 +73,7 @@ class Prompt:
             message,
             history=_history(history or user_state_path("rtchat") / HISTORY),
             input=source,
-            output=screen,
+            output=screen or create_output(always_prefer_tty=True),
         )
 
     async def events(self, idle: asyncio.Event) -> AsyncIterator[Submitted | Interrupt | Leave]:
@@ -96,7 +97,8 @@ class Prompt:
 
     async def _ask(self) -> Submitted | Leave | None:
         try:
-            with patch_stdout(raw=True):
+            # What is printed meanwhile appears above the prompt; a file or pipe gets it as it is.
+            with patch_stdout(raw=True) if sys.stdout.isatty() else nullcontext():
                 text = (await self._session.prompt_async(handle_sigint=False)).strip()
         except KeyboardInterrupt:
             return None if self._session.default_buffer.text else Leave()

@@ -65,6 +65,13 @@ class Screen(io.StringIO):
         return "".join(found)
 
 
+PRELUDE = """
+import os, runpy, sys
+os.close(os.open(os.ttyname(0), os.O_RDWR))  # the leader of a new session: this becomes its terminal
+runpy.run_path(sys.argv[1], run_name="__main__")
+"""
+
+
 class Program:
     """A Python script in a real pseudo-terminal."""
 
@@ -83,7 +90,7 @@ class Program:
         }
         environment.pop("NO_COLOR", None)
         self.process = subprocess.Popen(
-            [sys.executable, str(path)],
+            [sys.executable, "-c", PRELUDE, str(path)],
             stdin=slave,
             stdout=slave,
             stderr=slave,
