@@ -238,7 +238,7 @@ def _find(name_or_path: str | Path, *, inside: Path | None = None) -> Path:
 
 def _read(path: Path) -> _File:
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
         raise ProfileError("there is no such file.", path=str(path), hint="See: rtchat profiles list") from None
     except (OSError, UnicodeDecodeError) as error:
@@ -376,7 +376,7 @@ def _filled(file: _File, values: Mapping[str, str]) -> dict[str, Any]:
 def _line_of_variable(file: _File, keys: Sequence[str | int], name: str) -> int | None:
     """The line of `{{name}}` itself, from the line of its key on: the text may be many lines long."""
     start = tomltext.line_of(file.text, keys)
-    for number, line in enumerate(file.text.splitlines(), 1):
+    for number, line in enumerate(file.text.split("\n"), 1):
         if start and number >= start and name in VARIABLE.findall(line):
             return number
     return start

@@ -326,7 +326,7 @@ def _from_config(given: Path | None) -> Layer:
     asked = given or (Path(os.environ["RTCHAT_CONFIG"]) if os.environ.get("RTCHAT_CONFIG") else None)
     path = asked.expanduser() if asked else config_path()
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
         if asked:
             raise UsageError(f"There is no config file {path}.", hint="Check --config or RTCHAT_CONFIG.") from None

@@ -52,7 +52,7 @@ def line_of(text: str, keys: Sequence[str | int]) -> int | None:
     The text is read line by line with tomllib itself: the key starts on the first line after the longest prefix
     that is whole and does not hold it. So every form of TOML (dotted, quoted, inline, multi-line) is covered.
     """
-    lines = text.splitlines()
+    lines = text.split("\n")  # TOML knows no other line ends
     while keys:
         start = 0
         for end in range(1, len(lines) + 1):

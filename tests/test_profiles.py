@@ -123,6 +123,16 @@ def test_extends_a_file_from_its_own_folder(tmp_path):
     assert load_profile(tmp_path / "leaf.toml").voice == "ash"
 
 
+def test_what_windows_editors_write():
+    path = write("")
+    path.write_bytes(b"\xef\xbb\xbf# made with Notepad\r\nvoice = 'ash'\r\nspeed = 1.1\r\n")
+    assert load_profile("mine").voice == "ash"
+    path.write_bytes(path.read_bytes() + b"mode = 'dance'\r\n")
+    with pytest.raises(ProfileError, match="mode must be") as caught:
+        load_profile("mine")
+    assert caught.value.line == 4
+
+
 def test_a_circle_is_told():
     write('extends = "b"', "a")
     write('\nextends = "c"', "b")

@@ -59,3 +59,7 @@ def test_a_syntax_error_says_its_line(text, line):
         parse(text)
     assert caught.value.line == line
     assert "line" not in caught.value.message
+
+
+def test_line_of_counts_only_ends_that_toml_knows():
+    assert line_of('a = "\u2028 \x85"\nb = 1', ["b"]) == 2

@@ -1,7 +1,8 @@
 """The tools of a session: loaded from names, files and modules, described to the model, called by it.
 
 Whatever the model or a tool does, a call comes back with a JSON text: a failure is `{"error": …}`, worded so that
-the model can do better or tell the user. Nothing that a tool does can end or hold up the session.
+the model can do better or tell the user. Nothing that a tool does can end the session, and only an `async` function
+that blocks instead of awaiting can hold it up.
 """
 
 from __future__ import annotations
@@ -89,7 +90,8 @@ class Registry:
             what: A name (`get_time`), a file (`my_tools.py`) or a module (`package.tools`).
 
         Returns:
-            The names of the tools. Loading the same thing twice is no mistake.
+            The names of the tools. Loading the same thing twice is no mistake, and a tool of one's own takes the
+            place of one of the library with its name, whichever is loaded first.
 
         Raises:
             UsageError: There is no such thing, it raises, no function in it is a tool, or a name is taken; says
@@ -119,13 +121,15 @@ class Registry:
             raise UsageError(error.message, hint=hint if hint.startswith("Did") else error.hint) from None
 
     def _add(self, new: Tool) -> None:
+        """One's own tool takes the place of a tool of the library with its name; two of one's own are a mistake."""
         old = self._tools.get(new.name)
-        if old is not None and old.function != new.function:
+        if old is None or old in self._library.values():
+            self._tools[new.name] = new
+        elif old.function != new.function and new not in self._library.values():
             raise UsageError(
                 f"{new.source}: there is a tool {new.name} already, in {old.source}.",
                 hint='Give one of them another name: @tool(name="…").',
             )
-        self._tools[new.name] = old or new
 
     # --- calling ------------------------------------------------------------------------------------------
 

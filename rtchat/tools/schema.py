@@ -50,7 +50,8 @@ def tool(
     """Make a function callable by the model.
 
     The function is not changed. Its type hints become the JSON schema, its docstring the description, and the
-    `Args:` of a Google docstring the descriptions of its parameters. If it is not `async`, it runs in a thread.
+    `Args:` of a Google docstring the descriptions of its parameters. It runs in a thread of its own, or in the
+    session's event loop if it is `async`: there it must not block.
 
     Args:
         function: The function, where the decorator is used bare.

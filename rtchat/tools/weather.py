@@ -78,8 +78,8 @@ class OpenMeteo:
             raise ToolError(f"the weather service answered {error.response.status_code}") from None
         except httpx.TimeoutException:
             raise ToolError(f"the weather service did not answer within {self.timeout_s:g} seconds") from None
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
-            raise ToolError(f"the weather service cannot be reached ({error or type(error).__name__})") from None
+        except (httpx.HTTPError, httpx.InvalidURL):
+            raise ToolError("the weather service cannot be reached; this machine may be offline") from None
         except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
             raise ToolError(f"the weather service sent something unexpected ({type(error).__name__})") from None
 

@@ -83,13 +83,20 @@ def test_the_same_file_twice_is_no_mistake(tmp_path):
 
 
 def test_two_tools_of_one_name(tmp_path):
-    registry, path = Registry([double]), write(tmp_path, TOOLS)
-    registry.load("double")
+    registry, one, two = Registry(), write(tmp_path, TOOLS, "one.py"), write(tmp_path, TOOLS, "two.py")
+    registry.load(one)
     with pytest.raises(UsageError) as caught:
-        registry.load(path)
-    assert caught.value.message == (
-        f"{path}:4: there is a tool double already, in {__file__}:{double.__code__.co_firstlineno}."
-    )
+        registry.load(two)
+    assert caught.value.message == f"{two}:4: there is a tool double already, in {one}:4."
+
+
+@pytest.mark.parametrize("own_first", [True, False])
+async def test_a_tool_of_ones_own_takes_the_place_of_one_of_the_library(tmp_path, own_first):
+    registry, path = Registry([double]), write(tmp_path, TOOLS.replace("number * 2", "-number"))
+    for what in [path, "double"] if own_first else ["double", path]:
+        assert "double" in registry.load(what)
+    assert sorted(registry.names) == ["double", "shout"]
+    assert (await registry.call("double", '{"number": 2}')).output == "-2"
 
 
 def test_a_file_without_tools(tmp_path):

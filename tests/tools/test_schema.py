@@ -3,6 +3,7 @@ from enum import Enum
 from typing import Annotated, Literal
 
 import pytest
+from openai.types.realtime import RealtimeFunctionTool
 from pydantic import BaseModel, Field
 
 from rtchat.errors import ToolError, UsageError
@@ -76,6 +77,12 @@ def test_a_definition_is_what_the_api_takes():
     assert definition["parameters"]["required"] == ["name", "many", "address"]
     assert definition["parameters"]["additionalProperties"] is False
     assert "$defs" not in str(definition) and "$ref" not in str(definition)
+
+
+def test_the_openai_package_takes_a_definition():
+    definition = describe(everything).definition()
+    parsed = RealtimeFunctionTool.model_validate(definition)
+    assert parsed.model_dump() == definition
 
 
 def test_types_become_schema():
