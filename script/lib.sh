@@ -210,7 +210,8 @@ set_up() { # set_up KIND: run (script/rtchat) or test (what script/test needs as
 
 install_everything() { # install_everything KIND, with file descriptor 9 to lock
     local kind=$1 python version wanted kept=
-    ! command -v flock >/dev/null || flock 9 # of two at once, the second waits and then finds it done
+    # Of two at once, the second waits and then finds it done.
+    ! command -v flock >/dev/null || flock -n 9 || { say "waiting for another set-up of this folder" && flock 9; }
     ! is_set_up "$kind" || return 0
     trap 'say "stopped; run this again to go on from here"; rm -f "$log"; exit 130' INT TERM
     log=$(mktemp "${TMPDIR:-/tmp}/rtchat-set-up.XXXXXX")
@@ -246,6 +247,6 @@ install_everything() { # install_everything KIND, with file descriptor 9 to lock
 
 give_up() { # pip failed, and has put things back itself
     rm -f "$venv/.unfinished"
-    die "could not install the Python packages: $(grep '^ *ERROR' "$log" | tail -n 1)" \
+    die "could not install the Python packages: $(sed -n 's/^ *ERROR: //p' "$log" | tail -n 1)" \
         "Is the network there? Run this again to go on from here."
 }
