@@ -129,6 +129,7 @@ _PREVIEW_MINI = replace(
     _FIRST_MINI, text=Price(0.60, 0.30, 2.40), audio=Price(10.00, 0.30, 20.00), image=None, context=16_000
 )
 _WRITES = Model("gpt-4o-transcribe", "transcription", text=Price(2.50, 2.50, 10.00), audio=Price(6.00, 6.00))
+# Its page of 2026 gives 1.25 for sound too; the 3.00 of the earlier price list stays, so that no budget is overrun.
 _WRITES_MINI = replace(_WRITES, text=Price(1.25, 1.25, 5.00), audio=Price(3.00, 3.00))
 _WHISPER = Model("whisper-1", "transcription", per_minute=0.006)
 
@@ -166,7 +167,7 @@ MODELS: Mapping[str, Model] = {
         Model("gpt-live-transcribe", "transcription", per_minute=0.017),
         *_ending(_WRITES, _FEBRUARY, "gpt-live-transcribe", "gpt-4o-transcribe"),
         *_ending(_WRITES_MINI, _FEBRUARY, "gpt-live-transcribe", "gpt-4o-mini-transcribe"),
-        *_ending(_WHISPER, _FEBRUARY, "gpt-realtime-whisper", "whisper-1"),
+        *_ending(_WHISPER, _FEBRUARY, "gpt-live-transcribe", "whisper-1"),
     )
 }
 """Every model that is known, by name, the newest of each kind first."""
