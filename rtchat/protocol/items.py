@@ -8,7 +8,8 @@ from pydantic import Discriminator, Tag
 
 from rtchat.protocol.base import Audio, Model, Tagged
 
-ItemStatus = Literal["in_progress", "completed", "incomplete"]
+ItemStatus = Literal["in_progress", "completed", "incomplete"] | str
+"""These three today; an item is not lost for one of tomorrow."""
 
 
 class ContentPart(Model):

@@ -6,12 +6,13 @@ arrival: transcripts come before their item, in the middle of the answer, or nev
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, field_validator
 
 from rtchat.protocol.base import Audio, Event, Model
-from rtchat.protocol.config import MaxTokens, Modality, ResponseAudio, Session
+from rtchat.protocol.config import ResponseAudio, Session
 from rtchat.protocol.items import ContentPart, Item
 
 # --- session ----------------------------------------------------------------------------------------------
@@ -39,6 +40,12 @@ class ErrorDetail(Model):
     message: str = ""
     param: str | None = None
     event_id: str | None = None
+
+    @field_validator("type", "message", mode="before")
+    @classmethod
+    def _null_is_empty(cls, value: Any) -> Any:
+        """A failed transcription may carry null here; the failure must not get lost for it."""
+        return "" if value is None else value
 
 
 class ErrorEvent(Event):
@@ -261,6 +268,11 @@ class Usage(Model):
     input_token_details: dict[str, Any] | None = None
     output_token_details: dict[str, Any] | None = None
 
+    @field_validator("total_tokens", "input_tokens", "output_tokens", mode="before")
+    @classmethod
+    def _null_is_none_used(cls, value: Any) -> Any:
+        return 0 if value is None else value
+
 
 class StatusError(Model):
     """Why a response failed."""
@@ -282,7 +294,10 @@ class StatusDetails(Model):
 
 
 class Response(Model):
-    """A response. `status`: in_progress, completed, cancelled, incomplete or failed."""
+    """A response. `status`: in_progress, completed, cancelled, incomplete or failed.
+
+    Read loosely: a `response.done` that is lost for a value of tomorrow would leave the conversation waiting.
+    """
 
     id: str
     object: str | None = None
@@ -290,8 +305,8 @@ class Response(Model):
     status_details: StatusDetails | None = None
     output: list[Item] | None = None
     conversation_id: str | None = None
-    output_modalities: list[Modality] | None = None
-    max_output_tokens: MaxTokens | None = None
+    output_modalities: Sequence[str] | None = None
+    max_output_tokens: int | Literal["inf"] | None = None
     audio: ResponseAudio | None = None
     usage: Usage | None = None
     metadata: dict[str, str] | None = None
