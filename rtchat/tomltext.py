@@ -78,7 +78,4 @@ def _holds(data: Any, keys: Sequence[str | int]) -> bool:
 
 def _first_statement(lines: Sequence[str], start: int) -> int:
     """The first line after `start` that is neither blank nor a comment, 1-based."""
-    for number in range(start, len(lines)):
-        if lines[number].strip() and not lines[number].lstrip().startswith("#"):
-            return number + 1
-    return start + 1
+    return next(number for number, line in enumerate(lines[start:], start + 1) if line.strip()[:1] not in ("", "#"))

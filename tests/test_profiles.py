@@ -187,6 +187,10 @@ def test_a_variable_without_a_value_says_its_own_line():
     assert error.hint == "Give it one with --var what=…, or a default under [variables]."
 
 
+def test_a_variable_over_two_lines_is_told_at_its_key():
+    assert fails('voice = "ash"\ninstructions = """\n{{\nwhat }}"""').line == 2
+
+
 def test_a_variable_that_is_not_there():
     error = fails('instructions = "{{language}}"', {"langage": "x"})
     assert error.message.endswith("it has no variable 'langage'.")

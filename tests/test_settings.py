@@ -216,6 +216,7 @@ def test_voices_of_other_servers_are_theirs(monkeypatch):
         ({"server": "local"}, {"OPENAI_API_KEY": "k"}, "local"),
         ({}, {"AZURE_OPENAI_ENDPOINT": "https://x", "AZURE_OPENAI_API_KEY": "k"}, "azure"),
         ({}, {"AZURE_OPENAI_ENDPOINT": "https://x"}, "local"),
+        ({"server": "azure"}, {"AZURE_OPENAI_ENDPOINT": "https://x", "AZURE_OPENAI_API_KEY": "k"}, "azure"),
         ({"server": "openai"}, {"OPENAI_BASE_URL": "http://127.0.0.1:1/v1"}, "openai"),
         ({"server": "ws://127.0.0.1:1"}, {"OPENAI_API_KEY": "k"}, "url"),
         ({"url": "ws://127.0.0.1:1"}, {}, "url"),

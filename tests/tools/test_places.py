@@ -1,3 +1,5 @@
+import zoneinfo
+
 import pytest
 
 from rtchat.errors import ToolError
@@ -40,3 +42,16 @@ def test_unknown_places():
         find_zone("xqzzy")
     with pytest.raises(ToolError):
         find_zone("../../etc/passwd")
+
+
+def test_a_machine_without_a_time_zone_database():
+    zoneinfo.reset_tzpath(to=[])
+    places._names.cache_clear()
+    try:
+        if zoneinfo.available_timezones():
+            pytest.skip("the package tzdata is installed")
+        with pytest.raises(ToolError, match="this machine has no time zone database"):
+            find_zone("Neverland")
+    finally:
+        zoneinfo.reset_tzpath()
+        places._names.cache_clear()

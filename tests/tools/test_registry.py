@@ -170,8 +170,13 @@ async def test_a_tool_cannot_end_the_session(error):
         """End it."""
         raise SystemExit(3)
 
-    registry = registry_of(end, end_too)
+    async def give_up() -> None:
+        """Give up."""
+        raise asyncio.CancelledError
+
+    registry = registry_of(end, end_too, give_up)
     assert (await registry.call("end", "{}")).status == "error"
+    assert said(await registry.call("give_up", "{}")) == {"error": "the tool was cancelled"}
     assert said(await registry.call("end_too", "{}")) == {"error": "the tool tried to end the program"}
 
 
