@@ -95,7 +95,7 @@ class Stream:
         on_capture: OnCapture | None,
         fill: Fill | None,
     ) -> None:
-        self.name = " and ".join(repr(device.name) for device in (microphone, loudspeaker) if device)
+        self.name = _described(microphone, loudspeaker)
         self.calls = 0
         self.flags = 0
         self._on_capture = on_capture
@@ -160,6 +160,14 @@ class Stream:
         except Exception as error:
             self._crash = error
             return bytes(frames * self._form.frame_bytes), STOP
+
+
+def _described(microphone: Device | None, loudspeaker: Device | None) -> str:
+    if microphone and loudspeaker:
+        return f"The microphone and loudspeaker {microphone.name!r}"
+    if microphone:
+        return f"The microphone {microphone.name!r}"
+    return f"The loudspeaker {loudspeaker.name!r}" if loudspeaker else ""
 
 
 def _plausible(seconds: float, otherwise: float) -> float:

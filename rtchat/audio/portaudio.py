@@ -23,7 +23,9 @@ GO_ON, STOP = 0, 2
 INPUT_OVERFLOW, OUTPUT_UNDERFLOW = 2, 4
 """paInputOverflow and paOutputUnderflow, the flags of a callback."""
 
-_UNAVAILABLE = -9985
+_UNAVAILABLE, _HOST_ERROR = -9985, -9999
+"""paDeviceUnavailable and paUnanticipatedHostError."""
+
 _WRONG_SHAPE = (-9997, -9998, -9994)
 """paInvalidSampleRate, paInvalidChannelCount, paSampleFormatNotSupported: another rate or channel count may do."""
 
@@ -146,6 +148,11 @@ def _translated(error: Exception, name: str) -> DeviceError:
         return DeviceError(
             f"{name} is busy or gone.",
             hint="Close the program that uses it, or choose another one: `rtchat devices` lists them.",
+        )
+    if code == _HOST_ERROR:
+        return DeviceError(
+            f"{name} is listed but does not work.",
+            hint="No real device may be behind it, or another program holds it: `rtchat devices` lists the others.",
         )
     return DeviceError(
         f"{name} cannot be opened: {_sentence(error)}.",
