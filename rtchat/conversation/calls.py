@@ -12,11 +12,17 @@ class Calls:
         self._made: dict[str, list[FunctionCallItem]] = {}
         self._seen: set[str] = set()
         self._running: dict[str, FunctionCallItem] = {}
+        self._sent: set[str] = set()
 
     @property
     def pending(self) -> bool:
         """Some tool is still at work."""
         return bool(self._running)
+
+    @property
+    def told(self) -> bool:
+        """Every output that was sent is in the conversation."""
+        return not self._sent
 
     def made(self, response_id: str, call: FunctionCallItem) -> None:
         """The server finished a call item; it is acted on when its response is done."""
@@ -40,5 +46,12 @@ class Calls:
         return due
 
     def answered(self, call_id: str) -> FunctionCallItem | None:
-        """A tool is done: its call, None when nobody waits for it."""
-        return self._running.pop(call_id, None)
+        """A tool is done, its output is about to be sent: its call, None when nobody waits for it."""
+        call = self._running.pop(call_id, None)
+        if call is not None:
+            self._sent.add(call_id)
+        return call
+
+    def output_added(self, call_id: str) -> None:
+        """An output is in the conversation."""
+        self._sent.discard(call_id)

@@ -7,24 +7,17 @@ deltas of both languages without saying where a sentence ends, so a line ends wi
 from __future__ import annotations
 
 from rtchat.conversation import signals as s
+from rtchat.conversation import troubles
 from rtchat.conversation.items import Entry, Items
-from rtchat.conversation.machine import HARMLESS, Rules
+from rtchat.conversation.machine import Rules
 from rtchat.conversation.microphone_gate import MicrophoneGate
-from rtchat.conversation.notices import (
-    AssistantSaid,
-    AssistantStatus,
-    ErrorTold,
-    SessionStarted,
-    StateChanged,
-    UserSaid,
-)
+from rtchat.conversation.notices import AssistantSaid, AssistantStatus, SessionStarted, UserSaid
 from rtchat.conversation.playback import Playback
-from rtchat.conversation.state import State, Trigger, after
+from rtchat.conversation.state import State, Trigger
+from rtchat.conversation.status import Status
 from rtchat.protocol import translation as wire
 from rtchat.protocol.server_events import ErrorEvent
 
-_UPDATE_ID = "event_rtchat_session"
-_STREAM = "translation"
 _SENTENCE_ENDS = (".", "!", "?", "…", "。", "？", "！")
 
 
@@ -34,30 +27,41 @@ class Interpreter:
     Args:
         rules: `rules.session` is not used; `rules.echo`, `rules.server` and `rules.mode` are.
         session: What is asked of the server: the target language, the transcription.
+
+    Attributes:
+        items: The lines of both languages, in the order in which they began.
     """
 
     def __init__(self, rules: Rules, session: wire.TranslationSession) -> None:
         self.rules = rules
         self.session = session
-        self.state = State.CONNECTING
         self.items = Items()
-        self._playback = Playback(self.items)
+        self._status = Status()
+        # The sound is one stream; its parts are no lines, since nothing says which sound is which sentence.
+        self._playback = Playback(Items())
+        self._streams = 0
         self._gate = MicrophoneGate(half_duplex=rules.echo == "half-duplex", push_to_talk=False)
-        self._lines: dict[str, Entry] = {}
-        self._count = 0
-        self._shown: StateChanged | None = None
+        self._open: dict[str, Entry] = {}
+        self._lines = 0
+        self._input_over = False
+        self._server_done = False
+
+    @property
+    def state(self) -> State:
+        """What it does now, mute aside."""
+        return self._status.state
 
     def receive(self, signal: object) -> list[s.Effect]:
-        """Take one input, ask for effects."""
+        """Take one input, ask for effects, in the order in which they are to be done."""
         if self.state is State.CLOSED:
             return []
         match signal:
             case wire.TranslationCreated():
-                return [s.Send(wire.TranslationUpdate(event_id=_UPDATE_ID, session=self.session))]
+                return [s.Send(wire.TranslationUpdate(event_id=troubles.UPDATE_ID, session=self.session))]
             case wire.TranslationUpdated():
                 return self._ready(signal)
             case wire.TranslationInputTranscriptDelta(delta=delta):
-                return [*self._go(Trigger.SPEECH), *self._words("user", delta)]
+                return [*self._status.go(Trigger.SPEECH), *self._words("user", delta)]
             case wire.TranslationOutputTranscriptDelta(delta=delta):
                 return self._words("assistant", delta)
             case wire.TranslationOutputAudioDelta(delta=pcm):
@@ -73,23 +77,22 @@ class Interpreter:
                 return []
             case s.Drained():
                 self._playback.drained()
-                return self._go(Trigger.QUIET)
+                return [*self._status.go(Trigger.QUIET), *self._end()]
             case s.InterruptPressed():
-                sounding = self._playback.sounding
-                self._playback.cut(None)
-                self._new_stream()
-                return [s.Flush(), *self._go(Trigger.QUIET)] if sounding else []
+                return self._interrupt()
             case s.MuteToggled():
-                self._gate.muted = not self._gate.muted
-                return self._show_state()
+                self._gate.muted = self._status.muted = not self._gate.muted
+                return self._status.show()
             case s.InputEnded():
-                return [s.Send(wire.TranslationClose())]
+                return self._input_ended()
             case _:
                 return []
 
     def close(self) -> list[s.Effect]:
         """The session is over: every line gets its last word."""
-        return [*self._finish("user"), *self._finish("assistant"), *self._go(Trigger.ENDED)]
+        return [*self._finish("user"), *self._finish("assistant"), *self._status.go(Trigger.ENDED)]
+
+    # --- session ------------------------------------------------------------------------------------------
 
     def _ready(self, event: wire.TranslationUpdated) -> list[s.Effect]:
         if self.state is not State.CONNECTING:
@@ -103,70 +106,89 @@ class Interpreter:
             echo=self.rules.echo,
             mode=self.rules.mode,
         )
-        return [s.Show(started), *self._go(Trigger.READY)]
+        effects = [s.Show(started), *self._status.go(Trigger.READY)]
+        return [*effects, s.Send(wire.TranslationClose())] if self._input_over else effects
 
     def _error(self, event: ErrorEvent) -> list[s.Effect]:
-        if event.error.code in HARMLESS:
+        if troubles.harmless(event.error):
             return []
-        if event.error.event_id == _UPDATE_ID or self.state is State.CONNECTING:
-            return [s.Refuse(event.error.code, event.error.message)]
-        return [s.Show(ErrorTold(event.error.code, event.error.message, "", fatal=False))]
+        refusal = troubles.refusal(event.error, connecting=self.state is State.CONNECTING)
+        return refusal or troubles.told(event.error)
+
+    def _input_ended(self) -> list[s.Effect]:
+        if self._input_over:
+            return []
+        self._input_over = True
+        return [] if self.state is State.CONNECTING else [s.Send(wire.TranslationClose())]
+
+    def _closed(self) -> list[s.Effect]:
+        self._server_done = True
+        drain: list[s.Effect] = [s.Drain(self._stream)] if self._playback.sounding else []
+        return [*self._finish("user"), *self._finish("assistant"), *drain, *self._end()]
+
+    def _end(self) -> list[s.Effect]:
+        """The end, once the server has nothing more to say and all of it was heard."""
+        if not self._server_done or self._playback.sounding:
+            return []
+        self._server_done = False
+        return [s.End("done")]
+
+    # --- sound --------------------------------------------------------------------------------------------
+
+    @property
+    def _stream(self) -> str:
+        """Names the sound; another name after an interruption."""
+        return f"translation_{self._streams}"
 
     def _captured(self, pcm: bytes) -> list[s.Effect]:
-        if self.state is State.CONNECTING:
+        if self.state is State.CONNECTING or self._input_over:
             return []
-        # Keep sending silence: the service counts time by the sound that it gets.
+        # "Keep appending silence": the service counts time by the sound that it gets.
         chunk = self._gate.pass_through(pcm, sounding=self._playback.sounding)
         return [s.Send(wire.TranslationAppend(audio=chunk))]
 
     def _sound(self, pcm: bytes) -> list[s.Effect]:
-        item_id = self._stream_id
-        if self._playback.received(_STREAM, item_id, 0, pcm) is None:
+        if not pcm:
             return []
-        return [s.Play(item_id, 0, pcm), s.Drain(item_id), *self._go(Trigger.ANSWER)]
+        self._playback.received(self._stream, 0, pcm)
+        return [s.Play(self._stream, 0, pcm), *self._status.go(Trigger.ANSWER)]
 
-    @property
-    def _stream_id(self) -> str:
-        return f"{_STREAM}_{self._count}"
+    def _interrupt(self) -> list[s.Effect]:
+        if not self._playback.sounding:
+            return []
+        self._playback.cut(None)
+        self._streams += 1
+        return [s.Flush(), *self._status.go(Trigger.QUIET), *self._end()]
 
-    def _new_stream(self) -> None:
-        self._count += 1
-
-    def _closed(self) -> list[s.Effect]:
-        return [*self._finish("user"), *self._finish("assistant"), s.End("done")]
+    # --- words --------------------------------------------------------------------------------------------
 
     def _words(self, role: str, delta: str) -> list[s.Effect]:
-        line = self._lines.get(role)
+        line = self._open.get(role)
         if line is None:
-            item_id = f"{'source' if role == 'user' else 'target'}_{sum(1 for _ in self.items.ordered()) + 1}"
-            line = self._lines[role] = self.items.place(item_id, None, role)
-        line.text += delta
-        if line.text.rstrip().endswith(_SENTENCE_ENDS):
-            return self._finish(role)
-        return [self._show(line)]
+            if not delta.strip():
+                return []
+            self._lines += 1
+            name = "source" if role == "user" else "target"
+            line = self._open[role] = self.items.append(f"{name}_{self._lines}", role)
+        line.add_words(0, delta)
+        if not line.text.rstrip().endswith(_SENTENCE_ENDS):
+            return [_show(line)]
+        effects = self._finish(role)
+        if role == "assistant" and not self._playback.sounding:
+            effects += self._status.go(Trigger.QUIET)
+        return effects
 
     def _finish(self, role: str) -> list[s.Effect]:
-        line = self._lines.pop(role, None)
+        line = self._open.pop(role, None)
         if line is None:
             return []
         line.closed = True
-        return [self._show(line)]
+        return [_show(line)]
 
-    def _show(self, line: Entry) -> s.Show:
-        text = line.text.strip()
-        if line.role == "user":
-            return s.Show(UserSaid(line.item_id, text, final=line.closed))
-        status: AssistantStatus = "completed" if line.closed else "in_progress"
-        return s.Show(AssistantSaid(line.item_id, text, text, 0, 0, status, final=line.closed))
 
-    def _go(self, trigger: Trigger) -> list[s.Effect]:
-        self.state = after(self.state, trigger)
-        return self._show_state()
-
-    def _show_state(self) -> list[s.Effect]:
-        muted = self._gate.muted and self.state in (State.LISTENING, State.HEARING)
-        notice = StateChanged(str(State.MUTED if muted else self.state))
-        if notice == self._shown:
-            return []
-        self._shown = notice
-        return [s.Show(notice)]
+def _show(line: Entry) -> s.Show:
+    text = line.text.strip()
+    if line.role == "user":
+        return s.Show(UserSaid(line.item_id, text, final=line.closed))
+    status: AssistantStatus = "completed" if line.closed else "in_progress"
+    return s.Show(AssistantSaid(line.item_id, text, text, 0, 0, status, final=line.closed))

@@ -6,59 +6,76 @@ first mention and put in its place when `previous_item_id` is known.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from rtchat.chunk import WIRE
+from rtchat.conversation.notices import AssistantStatus
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Part:
     """Sound of one content part.
 
     Attributes:
-        response_id: The response that makes it.
         received: Bytes received and given to the loudspeaker.
         heard_ms: Milliseconds that left it.
         complete: No more will come.
-        owed: It was cut with everything received already heard; a late delta proves that more was generated,
-            and then the truncation is due.
     """
 
-    response_id: str
     received: int = 0
     heard_ms: int = 0
     complete: bool = False
-    owed: bool = False
 
     @property
     def received_ms(self) -> int:
         """Milliseconds received, rounded down: never above what the server made."""
         return int(WIRE.ms(self.received))
 
+    @property
+    def over(self) -> bool:
+        """All of it was made, and heard."""
+        return self.complete and self.heard_ms >= self.received_ms
 
-@dataclass(slots=True)
+
+@dataclass(slots=True, eq=False)
 class Entry:
     """One item.
 
     Attributes:
         item_id: Its id.
         role: `user`, `assistant`, `system`, or `""` until it is known.
-        text: What was written, said or transcribed, as far as it is known.
+        words: What was written, said or transcribed of each content part, as far as it is known.
         parts: Sound by content index (assistant only).
-        spoken: The text is a transcript of sound.
+        spoken: The words are a transcript of sound.
+        made: The server has made all of it (assistant only).
+        outcome: How its making ended (assistant only).
         closed: Nothing of it will change any more.
+        response_id: The response that makes it (assistant only).
         placed: It has its place in the order.
         after: The item that it follows, None for the first.
     """
 
     item_id: str
     role: str = ""
-    text: str = ""
+    words: dict[int, str] = field(default_factory=dict)
     parts: dict[int, Part] = field(default_factory=dict)
     spoken: bool = False
+    made: bool = False
+    outcome: AssistantStatus = "completed"
     closed: bool = False
+    response_id: str = ""
     placed: bool = False
     after: str | None = None
+
+    @property
+    def text(self) -> str:
+        """All of the words."""
+        return " ".join(self.words[index] for index in sorted(self.words) if self.words[index])
+
+    def add_words(self, content_index: int, delta: str) -> None:
+        """More words of a content part."""
+        self.words[content_index] = self.words.get(content_index, "") + delta
 
     @property
     def received_ms(self) -> int:
@@ -71,6 +88,11 @@ class Entry:
         return sum(part.heard_ms for part in self.parts.values())
 
     @property
+    def over(self) -> bool:
+        """All of it was made, and its sound heard."""
+        return self.made and all(part.over for part in self.parts.values())
+
+    @property
     def heard_text(self) -> str:
         """The words that were heard: the share of the text that the sound heard is of the sound received.
 
@@ -81,13 +103,12 @@ class Entry:
         received, heard = self.received_ms, self.heard_ms
         if heard <= 0 or received <= 0:
             return ""
-        if heard >= received and all(part.complete for part in self.parts.values()):
-            return self.text
-        end = round(len(self.text) * heard / received)
-        if end >= len(self.text):
-            return self.text
-        space = self.text.rfind(" ", 0, end + 1)
-        return self.text[:space] if space > 0 else ""
+        text = self.text
+        end = round(len(text) * heard / received)
+        if end >= len(text):
+            return text
+        space = text.rfind(" ", 0, end + 1)
+        return text[:space] if space > 0 else ""
 
 
 class Items:
@@ -100,6 +121,11 @@ class Items:
     def __getitem__(self, item_id: str) -> Entry:
         """The entry of this id, made when this is its first mention."""
         return self._entries.setdefault(item_id, Entry(item_id))
+
+    def __iter__(self) -> Iterator[Entry]:
+        """Every entry: the placed ones in their order, then those that have no place yet, by first mention."""
+        yield from self.ordered()
+        yield from [entry for entry in self._entries.values() if not entry.placed]
 
     def get(self, item_id: str) -> Entry | None:
         """The entry of this id, None when it was never mentioned."""
@@ -120,10 +146,12 @@ class Items:
             return entry
         entry.placed, entry.after = True, after
         self._insert(entry)
-        for waiting in [self._entries[i] for i in self._order if self._entries[i].after == item_id]:
-            self._order.remove(waiting.item_id)
-            self._insert(waiting)
+        self._follow(entry)
         return entry
+
+    def append(self, item_id: str, role: str) -> Entry:
+        """Put an item at the end; one that is placed already stays."""
+        return self.place(item_id, self._order[-1] if self._order else None, role)
 
     def remove(self, item_id: str) -> None:
         """Forget an item."""
@@ -138,3 +166,10 @@ class Items:
         else:
             position = len(self._order)
         self._order.insert(position, entry.item_id)
+
+    def _follow(self, moved: Entry) -> None:
+        """What has waited for `moved` goes behind it, and so on down the chain."""
+        for waiting in [self._entries[i] for i in self._order if self._entries[i].after == moved.item_id]:
+            self._order.remove(waiting.item_id)
+            self._insert(waiting)
+            self._follow(waiting)

@@ -20,7 +20,8 @@ class Ledger:
     """Keeps the times of a turn and the totals of a session. All times are seconds on the session's clock.
 
     The end of the user's speech is where the server told it (`speech_stopped`, so after its own silence), where
-    the key was released (the commit), or where the line was sent (`response.create`).
+    the key was released (the commit), or where the line was sent (`response.create`). Only responses that began
+    after that count: late deltas of an interrupted answer, and its sound, are none of this turn's.
 
     Args:
         price: Says what usage costs.
@@ -35,6 +36,8 @@ class Ledger:
         self._speech_end: float | None = None
         self._first_delta: float | None = None
         self._first_audible: float | None = None
+        self._responses: set[str] = set()
+        self._items: set[str] = set()
 
     def sent(self, t: float, event: object) -> None:
         """An event is on its way to the server."""
@@ -47,11 +50,13 @@ class Ledger:
         match signal:
             case told.SpeechStopped():
                 self._begin(t)
+            case told.ResponseCreated(response=response):
+                self._responses.add(response.id)
             case told.OutputTextDelta() | told.OutputTranscriptDelta() | told.OutputAudioDelta():
-                if self._first_delta is None:
-                    self._first_delta = t
-            case Heard(ms=ms) if self._first_audible is None and ms > 0:
-                self._first_audible = t - ms / 1000
+                self._delta(t, signal)
+            case Heard(item_id=item_id, ms=ms) if ms > 0 and item_id in self._items:
+                if self._first_audible is None:
+                    self._first_audible = t - ms / 1000
             case _:
                 pass
 
@@ -77,6 +82,17 @@ class Ledger:
     def _begin(self, t: float) -> None:
         self._speech_end = t
         self._first_delta = self._first_audible = None
+        self._responses.clear()
+        self._items.clear()
+
+    def _delta(
+        self, t: float, delta: told.OutputTextDelta | told.OutputTranscriptDelta | told.OutputAudioDelta
+    ) -> None:
+        if delta.response_id not in self._responses:
+            return
+        self._items.add(delta.item_id)
+        if self._first_delta is None:
+            self._first_delta = t
 
     def _since_end(self, t: float | None) -> int | None:
         if t is None or self._speech_end is None:

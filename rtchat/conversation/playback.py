@@ -1,12 +1,21 @@
 """What was generated, what was heard, and what an interruption has to tell the server.
 
 On a WebSocket the client owns playback: the server does not know what was heard, and has to be told
-(PROTOCOL: barge-in). Four cases, one rule: of every part that is still to be heard, the server is told to keep
-exactly what was heard.
+(docs/protocol.md, barge-in). One rule for every case: of each item that was still to be heard, the server is told
+to keep exactly what was heard, once.
+
+::
+
+    what was heard of the item      what the server is told
+    nothing, though it was made     delete
+    some of what was received       truncate at the milliseconds heard
+    all that was received           nothing, until a late delta proves that more was made: then truncate there
+    all that was made               nothing
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rtchat.conversation.items import Entry, Items, Part
@@ -16,46 +25,63 @@ if TYPE_CHECKING:
     from rtchat.conversation.signals import Heard
 
 
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What an interruption means for one item.
+
+    Attributes:
+        entry: The item.
+        was_cut: Something of it will not be heard; False when it was heard to its end.
+        event: What the server has to be told.
+    """
+
+    entry: Entry
+    was_cut: bool
+    event: ItemTruncate | ItemDelete | None
+
+
 class Playback:
     """The parts on their way to the ear, in the order in which they were given to the loudspeaker."""
 
     def __init__(self, items: Items) -> None:
         self._items = items
-        self._queue: list[tuple[str, int]] = []
+        self._queue: list[tuple[Entry, Part]] = []
         self._cut_responses: set[str] = set()
         self._cut_items: set[str] = set()
+        self._told: set[str] = set()
 
     @property
     def sounding(self) -> bool:
         """Something received is still to be heard."""
         return bool(self._queue)
 
-    def received(self, response_id: str, item_id: str, content_index: int, pcm: bytes) -> Part | None:
-        """Sound of a part has come. None when it must not be played: its response was interrupted."""
+    def received(self, item_id: str, content_index: int, pcm: bytes) -> Entry:
+        """Sound of a part has come and goes to the loudspeaker."""
         entry = self._items[item_id]
-        part = entry.parts.get(content_index)
-        if self.is_cut(response_id, item_id):
-            return None
-        if part is None:
-            part = entry.parts[content_index] = Part(response_id)
-        key = (item_id, content_index)
-        if key not in self._queue:
-            self._queue.append(key)
-        part.received += len(pcm) - len(pcm) % 2
-        return part
+        part = entry.parts.setdefault(content_index, Part())
+        if (entry, part) not in self._queue:
+            self._queue.append((entry, part))
+        part.received += len(pcm)
+        return entry
 
-    def is_cut(self, response_id: str, item_id: str) -> bool:
+    def is_cut(self, response_id: str, item_id: str = "") -> bool:
         """Late events of an interrupted response or item are dropped."""
         return response_id in self._cut_responses or item_id in self._cut_items
 
-    def late(self, item_id: str, content_index: int) -> ItemTruncate | None:
-        """A late delta of an interrupted item: the truncation that it proves to be due, once."""
-        entry = self._items.get(item_id)
-        part = entry.parts.get(content_index) if entry else None
-        if part is None or not part.owed:
+    def late(self, item_id: str) -> ItemTruncate | ItemDelete | None:
+        """A late delta of an interrupted item: what it proves to be due, once."""
+        if item_id in self._told:
             return None
-        part.owed = False
-        return ItemTruncate(item_id=item_id, content_index=content_index, audio_end_ms=part.heard_ms)
+        entry = self._items.get(item_id)
+        heard = {} if entry is None else {i: part for i, part in entry.parts.items() if part.heard_ms > 0}
+        if not heard:
+            self._told.add(item_id)
+            return ItemDelete(item_id=item_id)
+        last = max(heard)
+        if heard[last].complete:
+            return None
+        self._told.add(item_id)
+        return ItemTruncate(item_id=item_id, content_index=last, audio_end_ms=heard[last].heard_ms)
 
     def complete(self, item_id: str, content_index: int) -> None:
         """No more sound of this part comes from the server."""
@@ -65,54 +91,48 @@ class Playback:
 
     def heard(self, heard: Heard) -> Entry | None:
         """The loudspeaker's report. None when it changes nothing."""
-        entry = self._items.get(heard.item_id)
-        part = entry.parts.get(heard.content_index) if entry else None
-        if part is None or entry is None or (heard.item_id, heard.content_index) not in self._queue:
-            return None
-        ms = min(heard.ms, part.received_ms)
-        if ms <= part.heard_ms:
-            return None
-        part.heard_ms = ms
-        return entry
+        for entry, part in self._queue:
+            if entry.item_id == heard.item_id and entry.parts.get(heard.content_index) is part:
+                ms = min(heard.ms, part.received_ms)
+                if ms <= part.heard_ms:
+                    return None
+                part.heard_ms = ms
+                return entry
+        return None
 
     def drained(self) -> list[Entry]:
         """All that was received has been heard. Gives the entries that this was news for."""
-        entries = []
-        for item_id, content_index in self._queue:
-            entry = self._items[item_id]
-            part = entry.parts[content_index]
+        queue, self._queue = self._queue, []
+        for _, part in queue:
             part.heard_ms = part.received_ms
-            entries.append(entry)
-        self._queue.clear()
-        return list({entry.item_id: entry for entry in entries}.values())
+        return list(dict.fromkeys(entry for entry, _ in queue))
 
-    def cut(self, active: str | None) -> list[tuple[Entry, bool, ItemTruncate | ItemDelete | None]]:
+    def cut(self, active: str | None) -> list[Verdict]:
         """Interrupt: drop the rest of everything, and of the active response all that is still to come.
 
         Returns:
-            Every entry that was on its way to the ear, whether it was cut, and what the server has to be told
-            of it: at most one event an item. Truncate only if something was generated but not heard, with
-            0 < audio_end_ms <= received; delete the item when nothing of it was heard; nothing for one that
-            was heard to its end.
+            A verdict for every item that was on its way to the ear, and for every unfinished one of the active
+            response.
         """
+        entries = dict.fromkeys(entry for entry, _ in self._queue)
         if active is not None:
             self._cut_responses.add(active)
-        verdicts = []
-        for item_id in dict.fromkeys(item_id for item_id, _ in self._queue):
-            entry = self._items[item_id]
-            event = self._verdict(entry)
-            was_cut = event is not None or any(part.owed for part in entry.parts.values())
-            if was_cut:
-                self._cut_items.add(item_id)
-            verdicts.append((entry, was_cut, event))
+            entries |= dict.fromkeys(e for e in self._items if e.response_id == active and not e.closed)
         self._queue.clear()
+        verdicts = [self._verdict(entry) for entry in entries]
+        self._cut_items |= {verdict.entry.item_id for verdict in verdicts if verdict.was_cut}
+        self._told |= {verdict.entry.item_id for verdict in verdicts if verdict.event is not None}
         return verdicts
 
-    def _verdict(self, entry: Entry) -> ItemTruncate | ItemDelete | None:
+    def _verdict(self, entry: Entry) -> Verdict:
+        if not entry.spoken or entry.item_id in self._told:
+            return Verdict(entry, not entry.made, None)  # written words are read at once
+        if self._items.get(entry.item_id) is not entry:
+            return Verdict(entry, not entry.over, None)  # the server has forgotten it already
         if entry.heard_ms == 0:
-            return ItemDelete(item_id=entry.item_id) if entry.received_ms > 0 else None
+            return Verdict(entry, True, ItemDelete(item_id=entry.item_id))
         for index, part in sorted(entry.parts.items()):
             if 0 < part.heard_ms < part.received_ms:
-                return ItemTruncate(item_id=entry.item_id, content_index=index, audio_end_ms=part.heard_ms)
-            part.owed = not part.complete
-        return None
+                truncate = ItemTruncate(item_id=entry.item_id, content_index=index, audio_end_ms=part.heard_ms)
+                return Verdict(entry, True, truncate)
+        return Verdict(entry, not all(part.over for part in entry.parts.values()), None)

@@ -2,7 +2,7 @@
 
 A conversation has one active response. Typed lines, tool results and announcements queue for it, and so does a
 request that the server refused with `conversation_already_has_active_response` (the voice activity detector was
-faster): it is sent again after `response.done`.
+faster): it is sent again after `response.done`. What goes on with a turn comes before what begins a new one.
 """
 
 from __future__ import annotations
@@ -10,12 +10,12 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass
 
-from rtchat.protocol.client_events import ClientEvent, ItemCreate, ResponseCreate
+from rtchat.protocol.client_events import ClientEvent, ItemCreate, ResponseCancel, ResponseCreate
 from rtchat.protocol.config import ResponseParams
 from rtchat.protocol.items import Item
 
 ALREADY_ACTIVE = "conversation_already_has_active_response"
-_UNKNOWN = "?"
+_UNHEARD_OF = "?"
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +23,7 @@ class Want:
     """An answer that is wanted.
 
     Attributes:
-        item: To be put into the conversation first; None when all it needs is there.
+        item: To be put into the conversation first, which begins a new turn; None when all it needs is there.
         params: Overrides for the response.
     """
 
@@ -31,82 +31,131 @@ class Want:
     params: ResponseParams | None = None
 
 
+@dataclass(slots=True)
+class _Request:
+    """A `response.create` on its way. `dropped`: it was interrupted before the server answered it."""
+
+    event_id: str
+    want: Want
+    dropped: bool = False
+
+
 class Responses:
     """The active response and the queue for the next.
 
     Attributes:
-        active: Id of the response under way; None when there is none.
-        hold: True while the user speaks: the server will answer that first.
+        hold: Nothing may be asked: the user speaks, or the server is about to answer that.
     """
 
     def __init__(self) -> None:
-        self.active: str | None = None
         self.hold = False
-        self._asked: tuple[str, Want] | None = None
-        self._presumed: tuple[str, Want] | None = None
+        self._active: str | None = None
+        self._cancelled = False
+        self._asked: _Request | None = None
+        self._presumed: _Request | None = None
         self._queue: deque[Want] = deque()
         self._count = 0
 
     @property
-    def busy(self) -> bool:
-        """An answer is under way, asked for, or wanted."""
-        return self.active is not None or self._asked is not None or bool(self._queue)
+    def active(self) -> str | None:
+        """Id of the response under way; None when there is none, or none whose id is known."""
+        return None if self._active == _UNHEARD_OF else self._active
 
     @property
-    def asked(self) -> bool:
-        """A `response.create` was sent and not answered yet."""
-        return self._asked is not None
+    def idle(self) -> bool:
+        """No answer is under way or asked for."""
+        return self._active is None and self._asked is None
 
-    def want(self, want: Want) -> list[ClientEvent]:
-        """Ask for an answer now or later; wants without an item of their own are the same want."""
-        if want.item is not None or want not in self._queue:
+    @property
+    def turn_goes_on(self) -> bool:
+        """An answer is under way, asked for, or wanted by the present turn."""
+        return not self.idle or bool(self._queue and self._queue[0].item is None)
+
+    @property
+    def answering(self) -> bool:
+        """An answer is under way and not cancelled."""
+        return self._active is not None and not self._cancelled
+
+    @property
+    def expected(self) -> bool:
+        """An answer is still to come: under way and not cancelled, asked for, or wanted."""
+        asked = self._asked is not None and not self._asked.dropped
+        return self.answering or asked or bool(self._queue)
+
+    def want(self, want: Want) -> None:
+        """Ask for an answer, now or later; wants without an item of their own are the same want."""
+        if want.item is not None:
             self._queue.append(want)
-        return self.next()
+        elif want not in self._queue:
+            self._queue.appendleft(want)
 
-    def next(self) -> list[ClientEvent]:
-        """What may be sent now."""
-        if self.active is not None or self._asked is not None or self.hold or not self._queue:
+    def next(self, *, sounding: bool) -> list[ClientEvent]:
+        """What may be sent now. A new turn also waits until the last one was heard."""
+        if not self.idle or self.hold or not self._queue or (sounding and self._queue[0].item is not None):
             return []
         want = self._queue.popleft()
         self._count += 1
-        event_id = f"event_rtchat_response_{self._count}"
-        self._asked = (event_id, want)
+        request = _Request(f"event_rtchat_response_{self._count}", want)
+        self._asked, self._presumed = request, None
         events: list[ClientEvent] = [ItemCreate(item=want.item)] if want.item is not None else []
         if want.params is None:
-            events.append(ResponseCreate(event_id=event_id))
-        else:
-            events.append(ResponseCreate(event_id=event_id, response=want.params))
-        return events
+            return [*events, ResponseCreate(event_id=request.event_id)]
+        return [*events, ResponseCreate(event_id=request.event_id, response=want.params)]
 
-    def created(self, response_id: str) -> None:
+    def cancel(self) -> ResponseCancel | None:
+        """Stop the answer under way; one that is asked for is stopped when it begins."""
+        if self._asked is not None:
+            self._asked.dropped = True
+        if self._active is None or self._cancelled:
+            return None
+        self._cancelled = True
+        return ResponseCancel() if self.active is None else ResponseCancel(response_id=self.active)
+
+    def interrupted(self) -> None:
+        """The server cancels the answer under way by itself."""
+        self._cancelled = self._active is not None
+
+    def created(self, response_id: str, *, covers: bool) -> bool:
         """`response.created`: ours, or one that the server began by itself.
 
-        One that the server began while the user spoke has seen everything sent so far, so a want without an
-        item of its own is answered by it.
+        Args:
+            response_id: The response.
+            covers: Everything that was sent has reached the conversation. A response that the server began by
+                itself then answers all that is wanted without an item of its own.
+
+        Returns:
+            False when the answer is not wanted any more.
         """
-        self.active = response_id
-        if self._asked is not None:
+        self._active, self._cancelled = response_id, False
+        request, self._asked = self._asked, None
+        if request is not None:
             # Most likely the answer to our request; an error about that request can still say otherwise.
-            self._presumed, self._asked = self._asked, None
-        elif self.hold:
+            self._presumed = request
+            return not request.dropped
+        if covers:
             self._queue = deque(want for want in self._queue if want.item is not None)
-        self.hold = False
+        return True
 
     def done(self, response_id: str) -> None:
         """`response.done`."""
-        if self.active in (response_id, _UNKNOWN):
-            self.active = self._presumed = None
+        if self._active in (response_id, _UNHEARD_OF):
+            self._active = None
+
+    def nothing_active(self) -> None:
+        """The server had nothing to cancel: there is no response that it has not told us of."""
+        if self._active == _UNHEARD_OF:
+            self._active = None
 
     def failed(self, event_id: str, code: str | None) -> bool:
-        """An error about our request. True when it was only early and will be sent again."""
-        request = next((r for r in (self._asked, self._presumed) if r is not None and r[0] == event_id), None)
+        """An error about our request. True when it was only early: it will be sent again."""
+        request = next((r for r in (self._asked, self._presumed) if r is not None and r.event_id == event_id), None)
         if request is None:
             return False
-        want = request[1]
+        early = code == ALREADY_ACTIVE
+        if early and request is self._asked:
+            # The server is busy with a response that it has not told us of.
+            self._active, self._cancelled = _UNHEARD_OF, False
         self._asked = self._presumed = None
-        if code != ALREADY_ACTIVE:
-            return False
-        self._queue.appendleft(Want(params=want.params))  # its item is in the conversation already
-        if self.active is None:
-            self.active = _UNKNOWN
-        return True
+        if early and not request.dropped:
+            self.want(Want(params=request.want.params))  # its item is in the conversation already
+        return early
