@@ -68,7 +68,7 @@ class PrivatePulse:
         if self._server is not None and self._server.poll() is None:
             return
         (self.folder / "native").unlink(missing_ok=True)
-        options = ["-n", "--daemonize=no", "--exit-idle-time=-1", "--use-pid-file=no", "--log-level=error"]
+        options = ["-n", "--daemonize=no", "--exit-idle-time=120", "--use-pid-file=no", "--log-level=error"]
         modules = [part for module in _MODULES for part in ("-L", module.format(folder=self.folder))]
         with (self.folder / "log").open("wb") as log:
             self._server = subprocess.Popen(["pulseaudio", *options, *modules], env=self._all_env(), stderr=log)
