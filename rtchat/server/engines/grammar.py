@@ -20,7 +20,7 @@ _NUMBERS = f"""
 """
 
 _PHRASES = """
-<polite> = please | can you | could you | okay | hey | now;
+<polite> = please | can you | could you | okay | hey;
 <hello> = hello [there] | hi [there] | good (morning | afternoon | evening) | how are you [today];
 <bye> = goodbye | bye | good night | see you later;
 <thanks> = thank you [very much] | thanks;
@@ -32,16 +32,16 @@ _PHRASES = """
 <there> = can you hear me | are you there;
 <joke> = tell me (a | another) joke | another joke | make me laugh;
 <story> = tell me a [long] story | tell a story;
-<time> = what time is it [now] | (what is | what's) the time | tell me the time | do you know what time it is
-  | what time is it in <city>;
+<time> = what time is it [now | in <city>] | (what is | what's) the time | tell me the time
+  | do you know what time it is;
 <date> = what day is it [today] | (what is | what's) the date [today] | (what is | what's) today's date
   | what day is tomorrow | what year is it;
 <count> = count [up] [from <number>] to <number> | count down from <number>;
 <operator> = plus | minus | times | multiplied by | divided by | over;
 <sum> = (what is | what's | calculate | how much is) <number> <operator> <number> [<operator> <number>]
   | what is the square root of <number> | (what is | what's) <number> percent of <number>;
-<weather> = (what is | what's | how is | tell me) the (weather | temperature) [like] [in <city> [today | now]]
-  | (what is | what's) the weather in <city> and in <city> | what about <city> | and in <city> | in <city>;
+<weather> = (what is | what's | how is | tell me) the (weather | temperature) [like] [in <city> [today | now]];
+<place> = (what | how) about <city> | [and] in <city>;
 <unit> = second | seconds | minute | minutes | hour | hours;
 <timer> = (set | start) (a | an) timer [for (a | an | <number>) <unit>]
   | set a <number> (second | minute | hour) timer;
@@ -50,7 +50,7 @@ _PHRASES = """
 
 _NAMES = (
     *("hello", "bye", "thanks", "stop", "help", "who", "me", "again", "there", "yes"),
-    *("joke", "story", "time", "date", "count", "sum", "weather", "timer"),
+    *("joke", "story", "time", "date", "count", "sum", "weather", "timer", "place"),
 )
 
 
@@ -61,7 +61,10 @@ def build(tools: Sequence[Tool] = ()) -> str:
     city = " | ".join(city.lower() for city in CITIES)
     return (
         "#JSGF V1.0;\ngrammar assistant;\n"
-        f"public <turn> = [<polite>] <what> [and <what>] [please | thank you];\n<what> = {' | '.join(names)};\n"
+        "public <turn> = (/0.97/ <NULL> | /0.03/ <polite>) <what>"
+        " (/0.97/ <NULL> | /0.02/ (please | thank you) | /0.01/ and <ask>);\n"
+        "<ask> = <time> | <date> | <joke> | <weather> | <sum> | in <city>;\n"
+        f"<what> = {' | '.join(names)};\n"
         f"<city> = {city};\n{_NUMBERS}{_PHRASES}" + "\n".join(rule for rule in rules if rule) + "\n"
     )
 

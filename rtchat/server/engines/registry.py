@@ -9,10 +9,10 @@ from typing import TypeVar
 
 from rtchat.errors import UsageError
 from rtchat.server.engines.assistant import RuleAssistant
-from rtchat.server.engines.base import LanguageModel, TextToSpeech, VoiceActivityDetector
+from rtchat.server.engines.base import LanguageModel, SpeechToText, TextToSpeech, VoiceActivityDetector
 from rtchat.server.engines.espeak import EspeakTextToSpeech
 from rtchat.server.engines.silero import SileroDetector
-
+from rtchat.server.engines.sphinx import SphinxSpeechToText
 
 T = TypeVar("T")
 
@@ -23,6 +23,7 @@ def local_now() -> datetime:
 
 
 VADS: dict[str, Callable[[], VoiceActivityDetector]] = {"silero": SileroDetector}
+STTS: dict[str, Callable[[], SpeechToText]] = {"pocketsphinx": SphinxSpeechToText}
 LLMS: dict[str, Callable[[], LanguageModel]] = {"rules": lambda: RuleAssistant(local_now)}
 TTSS: dict[str, Callable[[], TextToSpeech]] = {"espeak": EspeakTextToSpeech}
 
@@ -33,22 +34,29 @@ class Engines:
 
     Attributes:
         new_vad: Makes a detector, one for each session.
+        stt: Hears.
         llm: Answers.
         tts: Speaks.
     """
 
     new_vad: Callable[[], VoiceActivityDetector]
+    stt: SpeechToText
     llm: LanguageModel
     tts: TextToSpeech
 
 
-def build(*, vad: str = "silero", llm: str = "rules", tts: str = "espeak") -> Engines:
+def build(*, vad: str = "silero", stt: str = "pocketsphinx", llm: str = "rules", tts: str = "espeak") -> Engines:
     """The engines of these names.
 
     Raises:
         UsageError: There is no engine of that name.
     """
-    return Engines(new_vad=_named("vad", VADS, vad), llm=_named("llm", LLMS, llm)(), tts=_named("tts", TTSS, tts)())
+    return Engines(
+        new_vad=_named("vad", VADS, vad),
+        stt=_named("stt", STTS, stt)(),
+        llm=_named("llm", LLMS, llm)(),
+        tts=_named("tts", TTSS, tts)(),
+    )
 
 
 def _named(kind: str, engines: dict[str, T], name: str) -> T:
