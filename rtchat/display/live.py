@@ -76,6 +76,13 @@ class LiveDisplay:
         self._stack = ExitStack()
         self._ended: float | None = None
 
+    @staticmethod
+    def usable() -> bool:
+        """True where standard input and output are a terminal that can redraw."""
+        console = Console()
+        capable = console.is_terminal and not console.is_dumb_terminal and not console.legacy_windows
+        return sys.stdin.isatty() and sys.stdout.isatty() and capable
+
     @property
     def closed(self) -> bool:
         """True once the terminal is gone."""

@@ -8,19 +8,41 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterable, Iterator
 from dataclasses import fields
 from types import TracebackType
-from typing import Any, Self, TextIO
+from typing import Any, Self, TextIO, get_args
 
 from rtchat.conversation.notices import AssistantSaid, Notice, UserSaid
 from rtchat.display.base import Sink
 from rtchat.display.transcript import clean
+from rtchat.errors import UsageError
 
 INTERVAL = 0.2
 """Seconds between two unfinished lines of one item."""
 
 _CLAUSE = re.compile(r"[.,;:!?…。、？！]\s*$")
 _UNSAFE = re.compile("[\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+
+
+_NOTICES = {kind.type: kind for kind in get_args(Notice)}
+
+
+def read_ndjson(lines: Iterable[str]) -> Iterator[tuple[float, Notice]]:
+    """The notices that `--json` was written from, each with its `t`; unknown types and fields are left out.
+
+    Raises:
+        UsageError: A line is not an object of the contract.
+    """
+    for number, line in enumerate(lines, start=1):
+        try:
+            record = json.loads(line)
+            kind = _NOTICES.get(record["type"])
+            if kind is not None:
+                yield float(record["t"]), kind(**{f.name: record[f.name] for f in fields(kind)})
+        except (ValueError, KeyError, TypeError) as error:
+            message = f"Line {number} is not an object that --json writes."
+            raise UsageError(message, hint="Write the file with rtchat … --json > FILE.") from error
 
 
 class NdjsonDisplay:

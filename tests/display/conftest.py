@@ -88,7 +88,8 @@ class Program:
             "PYTHONPATH": os.getcwd(),
             "PYTHONWARNINGS": "default",
         }
-        environment.pop("NO_COLOR", None)
+        for name in ("NO_COLOR", "COLUMNS", "LINES"):
+            environment.pop(name, None)
         self.process = subprocess.Popen(
             [sys.executable, "-c", PRELUDE, str(path)],
             stdin=slave,
@@ -105,6 +106,8 @@ class Program:
             while data := os.read(self.master, 65536):
                 self.sent += data
                 self.stream.feed(data)
+                if b"\x1b[6n" in data:  # where is the cursor? Every terminal answers
+                    self.type(f"\x1b[{self.screen.cursor.y + 1};{self.screen.cursor.x + 1}R")
         except BlockingIOError:
             pass
 

@@ -273,6 +273,21 @@ def test_keys_in_a_real_terminal(program):
     ]
 
 
+@pytest.mark.parametrize(("term", "usable"), [("xterm-256color", True), ("dumb", False)])
+def test_where_it_is_usable(program, term, usable):
+    one = program(
+        "import os\n"
+        f"os.environ['TERM'] = {term!r}\n"
+        "from rtchat.display.live import LiveDisplay\n"
+        "print('usable', LiveDisplay.usable())\n"
+    )
+    one.shows(f"usable {usable}")
+
+
+def test_a_pipe_is_not_usable(capsys):
+    assert not LiveDisplay.usable()
+
+
 @pytest.mark.parametrize("key", ["\x03", "\x04"])
 def test_ctrl_c_and_ctrl_d_are_keys(program, key):
     one = program(PROGRAM)

@@ -16,7 +16,8 @@ from rtchat.conversation.notices import (
     TurnEnded,
     UserSaid,
 )
-from rtchat.display.ndjson import NdjsonDisplay
+from rtchat.display.ndjson import NdjsonDisplay, read_ndjson
+from rtchat.errors import UsageError
 
 
 def lines(*notices):
@@ -110,3 +111,24 @@ def test_lines_for_people_go_to_standard_error():
         display.toggle_help()
         assert not display.closed
     assert (out.getvalue(), err.getvalue()) == ("", "The embedded server answers.\n")
+
+
+def test_what_was_written_can_be_read_back(user, answer):
+    told = [
+        (0.5, SessionStarted("local", "m", "marin", "s", "aec", "interactive")),
+        (1.0, user("Hi")),
+        (2.25, answer("Hello you.", "Hello", status="interrupted")),
+        (3.0, SessionEnded("done", 1, {"total_tokens": 3}, 0.5, 0)),
+    ]
+    stream = io.StringIO()
+    for t, notice in told:
+        NdjsonDisplay(stream).show(t, notice)
+    unknown = '{"t": 4.0, "type": "of a later version"}\n'
+    assert list(read_ndjson([*stream.getvalue().splitlines(), unknown])) == told
+
+
+@pytest.mark.parametrize("line", ["not JSON", "[]", "{}", '{"t": 0, "type": "state"}', '{"t": "x", "type": "end"}'])
+def test_a_line_of_something_else_is_named(line):
+    good = '{"t": 0, "type": "state", "state": "listening"}'
+    with pytest.raises(UsageError, match="Line 2"):
+        list(read_ndjson([good, line]))
