@@ -20,6 +20,7 @@ from rtchat.server.dialogue import Dialogue
 from rtchat.server.dialogue.checks import Rejected
 from rtchat.server.dialogue.settings import Kind
 from rtchat.server.live import SESSION_SECONDS, Live
+from rtchat.server.translation import Translation
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -54,6 +55,7 @@ class Server:
             routes=[
                 Route("/healthz", self._health),
                 WebSocketRoute("/v1/realtime", self._realtime),
+                WebSocketRoute("/v1/realtime/translations", self._translations),
             ]
         )
 
@@ -82,6 +84,18 @@ class Server:
         kind: Kind = "transcription" if transcribes else "realtime"
         dialogue = Dialogue(model=model, new_id=new_id, expires_at=expires_at, kind=kind)
         await self._serve(Live(socket, dialogue, self._engines))
+
+    async def _translations(self, socket: WebSocket) -> None:
+        await accept(socket)
+        try:
+            check_key(socket, self._api_key)
+            model = check_translation_model(socket.query_params.get("model"))
+        except Rejected as rejected:
+            await refuse(socket, rejected)
+            return
+        expires_at = int(time.time()) + SESSION_SECONDS
+        translation = Translation(model=model, new_id=new_id, expires_at=expires_at)
+        await self._serve(Live(socket, translation, self._engines))
 
     async def _serve(self, live: Live) -> None:
         self._live.add(live)
@@ -147,6 +161,19 @@ def check_model(model: str | None) -> str:
     if model == ASSISTANT or model.startswith("apertium:") or (known and known.kind == "conversation"):
         return model
     raise Rejected("invalid_model", f'Model "{model}" is not supported in realtime mode.', "model")
+
+
+def check_translation_model(model: str | None) -> str:
+    """A model that this server can stand in for, or `apertium:xx-yy` to say the source language too.
+
+    Raises:
+        Rejected: There is no such translation model.
+    """
+    model = model or catalog.DEFAULT_TRANSLATION_MODEL
+    known = catalog.find_model(model)
+    if model.startswith("apertium:") or (known and known.kind == "translation"):
+        return model
+    raise Rejected("invalid_model", f'Model "{model}" is not supported in translation mode.', "model")
 
 
 def _masked(key: str) -> str:

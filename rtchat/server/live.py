@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import AsyncIterator, Coroutine, Iterable
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, Protocol
@@ -17,6 +18,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 from rtchat.chunk import WIRE
 from rtchat.errors import RtchatError
 from rtchat.protocol import wire
+from rtchat.protocol.server_events import ErrorDetail, ErrorEvent
 from rtchat.server.dialogue import signals as sig
 from rtchat.server.dialogue.sound import Rate
 
@@ -26,6 +28,14 @@ if TYPE_CHECKING:
 
 SESSION_SECONDS = 3600
 """The API's longest session."""
+LOG = logging.getLogger(__name__)
+_MISTAKE = ErrorDetail(
+    type="server_error",
+    code=None,
+    message="The server had an error while processing your request.",
+    param=None,
+    event_id=None,
+)
 OUTBOX_FULL = 64
 """Frames waiting for a slow client above which no more is spoken."""
 WINDOWS_AT_ONCE = 2
@@ -81,7 +91,9 @@ class Live:
             self.closed.set()
 
     def close(self, code: int, reason: str) -> None:
-        """Close after what has been said."""
+        """Close now; what has not been sent is not sent any more."""
+        while not self._outbox.empty():
+            self._outbox.get_nowait()
         self._outbox.put_nowait(sig.Close(code, reason))
 
     # --- socket -------------------------------------------------------------------------------------------
@@ -92,7 +104,11 @@ class Live:
             if message["type"] == "websocket.disconnect":
                 return
             text = message.get("text")
-            await self._run(self._machine.receive(sig.BinaryFrame() if text is None else sig.Frame(text)))
+            try:
+                await self._run(self._machine.receive(sig.BinaryFrame() if text is None else sig.Frame(text)))
+            except Exception:  # a mistake of ours costs one event, not the conversation
+                LOG.exception("an event could not be handled")
+                self._outbox.put_nowait(wire.encode(ErrorEvent(event_id="event_mistake", error=_MISTAKE)))
 
     async def _write(self) -> None:
         with contextlib.suppress(WebSocketDisconnect, RuntimeError):  # the client has gone; reading ends
@@ -135,6 +151,8 @@ class Live:
                 self._work(effect.response_id, self._think(effect))
             case sig.Speak():
                 self._say(effect)
+            case sig.Translate():
+                self._start(self._translate(effect))
             case sig.Abort():
                 self._to_say.pop(effect.response_id, None)
                 for task in self._working.pop(effect.response_id, ()):
@@ -187,6 +205,13 @@ class Live:
             self._feed(sig.ThoughtEnded(asked.response_id))
         except Exception as error:
             self._feed(sig.ThoughtEnded(asked.response_id, reason(error)))
+
+    async def _translate(self, asked: sig.Translate) -> None:
+        try:
+            text = await self._engines.translator.translate(asked.text, source=asked.source, target=asked.target)
+            self._feed(sig.Translated(asked.key, text))
+        except Exception as error:
+            self._feed(sig.NotTranslated(asked.key, reason(error)))
 
     def _say(self, asked: sig.Speak) -> None:
         if asked.response_id not in self._to_say:

@@ -125,8 +125,8 @@ def listening(config: ServerConfig) -> Iterator[socket.socket]:
         raise UsageError(
             f"Cannot listen on {where}: {reason}.", hint="Choose another --port, or 0 for any free one."
         ) from error
-    # asyncio sets this only on sockets made with an explicit protocol number; accepted sockets inherit it from here.
-    # Without it an answer waits 40 ms for the client's delayed acknowledgement.
+    # asyncio sets this only on sockets made with an explicit protocol number; accepted sockets inherit it from
+    # here. Without it an answer waits 40 ms for the client's delayed acknowledgement.
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     with listener:
         yield listener

@@ -1,6 +1,7 @@
 """Small scripted engines behind the real contracts, and a client that reads events."""
 
 import asyncio
+import base64
 import json
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -9,13 +10,14 @@ from typing import Any
 
 import pytest
 import websockets
-from openai.types.realtime import RealtimeServerEvent
+from openai.types.realtime import RealtimeServerEvent, RealtimeTranslationServerEvent
 from pydantic import TypeAdapter
 
 from rtchat.errors import EngineError
 from rtchat.server.engines.base import Prompt, TextPiece, ToolCall, Transcript
 
 ORACLE: TypeAdapter[Any] = TypeAdapter(RealtimeServerEvent)
+TRANSLATION_ORACLE: TypeAdapter[Any] = TypeAdapter(RealtimeTranslationServerEvent)
 
 
 class LoudnessDetector:
@@ -83,6 +85,8 @@ class ScriptedVoice:
     endless: bool = False
     broken: bool = False
     stopped: int = 0
+    quiet: asyncio.Event = field(default_factory=asyncio.Event)
+    made: int = 0
     spoken: list[tuple[str, str, float, str]] = field(default_factory=list)
 
     async def speak(
@@ -95,10 +99,26 @@ class ScriptedVoice:
             for _ in text.split():
                 yield b"\x01\x00" * 2400
             while self.endless:
-                await asyncio.sleep(0.001)
+                await asyncio.sleep(0)
+                self.made += 1
                 yield b"\x01\x00" * 2400
         finally:
             self.stopped += 1
+            self.quiet.set()
+
+
+class ScriptedTranslator:
+    """Shouts; only into Spanish."""
+
+    name = "scripted"
+
+    def pairs(self) -> Sequence[tuple[str, str]]:
+        return [("en", "es")]
+
+    async def translate(self, text: str, *, source: str, target: str) -> str:
+        if (source, target) not in self.pairs():
+            raise EngineError(f"No translation from {source} to {target}.", hint="Install apertium-something.")
+        return text.upper()
 
 
 @dataclass
@@ -108,14 +128,17 @@ class Scripted:
     llm: ScriptedModel = field(default_factory=ScriptedModel)
     stt: ScriptedEars = field(default_factory=ScriptedEars)
     tts: ScriptedVoice = field(default_factory=ScriptedVoice)
+    translator: ScriptedTranslator = field(default_factory=ScriptedTranslator)
     new_vad: type[LoudnessDetector] = LoudnessDetector
 
 
 class Client:
     """A WebSocket client that checks every event against the openai package's types."""
 
-    def __init__(self, socket: websockets.ClientConnection) -> None:
+    def __init__(self, socket: websockets.ClientConnection, oracle: TypeAdapter[Any] = ORACLE) -> None:
         self.socket = socket
+        self.oracle = oracle
+        self.created: dict[str, Any] = {}
 
     async def send(self, kind: str, **fields: Any) -> None:
         await self.socket.send(json.dumps({"type": kind, **fields}))
@@ -124,11 +147,19 @@ class Client:
         content = [{"type": "input_text", "text": text}]
         await self.send("conversation.item.create", item={"type": "message", "role": "user", "content": content})
 
+    async def append(self, ms: int, *, silent: bool = False) -> None:
+        sound = base64.b64encode((b"\0\0" if silent else b"\1\1") * (ms * 24)).decode()
+        await self.send("input_audio_buffer.append", audio=sound)
+
     async def event(self) -> dict[str, Any]:
         frame = await asyncio.wait_for(self.socket.recv(), 5)
         event = json.loads(frame)
-        ORACLE.validate_python(event)
+        self.oracle.validate_python(event)
         return event
+
+    async def closed(self) -> tuple[int | None, str | None]:
+        await asyncio.wait_for(self.socket.wait_closed(), 5)
+        return self.socket.close_code, self.socket.close_reason
 
     async def until(self, kind: str) -> list[dict[str, Any]]:
         """Events up to and with the first of that kind."""
@@ -150,7 +181,7 @@ def connect():
     @asynccontextmanager
     async def connecting(url: str, *, path: str = "/realtime?model=gpt-realtime-2.1", **options: Any):
         async with websockets.connect(f"{url}{path}", max_size=None, compression=None, **options) as socket:
-            client = Client(socket)
+            client = Client(socket, TRANSLATION_ORACLE if "translations" in path else ORACLE)
             client.created = await client.event()
             yield client
 

@@ -1,4 +1,3 @@
-import asyncio
 import time
 
 import pytest
@@ -38,8 +37,7 @@ async def test_stopping_closes_what_is_open_with_1001(engines, connect):
         client = await connection.__aenter__()
         began = time.monotonic()
     assert time.monotonic() - began < 1
-    await asyncio.wait_for(client.socket.wait_closed(), 5)
-    assert client.socket.close_code == 1001
+    assert await client.closed() == (1001, "server shutting down")
 
 
 async def test_a_port_in_use(engines):

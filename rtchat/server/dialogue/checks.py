@@ -91,7 +91,7 @@ def read(frame: str) -> ClientEvent:
                 raise Rejected("string_above_max_length", "Invalid 'audio': more than 15 MiB.", "audio")
         else:
             _check_items(raw)
-            _check_unknown(raw, event.model_dump(exclude_unset=True), "")
+            check_unknown(raw, event.model_dump(exclude_unset=True))
             _check_values(raw)
         return event
     except ValidationError as error:
@@ -160,17 +160,21 @@ def _locate(loc: tuple[int | str, ...], raw: Any) -> tuple[str, Any]:
     return path, at
 
 
-def _check_unknown(raw: Any, known: Any, path: str) -> None:
-    """Whatever the typed event did not keep is unknown."""
+def check_unknown(raw: Any, known: Any, path: str = "") -> None:
+    """Whatever the typed event did not keep is unknown.
+
+    Raises:
+        Rejected: Something was not kept.
+    """
     if isinstance(raw, dict) and isinstance(known, dict):
         for name, value in raw.items():
             where = f"{path}.{name}" if path else name
             if name not in known:
                 raise Rejected("unknown_parameter", f"Unknown parameter: '{where}'.", where)
-            _check_unknown(value, known[name], where)
+            check_unknown(value, known[name], where)
     elif isinstance(raw, list) and isinstance(known, list):
         for index, (value, kept) in enumerate(zip(raw, known, strict=False)):
-            _check_unknown(value, kept, f"{path}[{index}]")
+            check_unknown(value, kept, f"{path}[{index}]")
 
 
 _ITEM_TYPES = ("message", "function_call", "function_call_output")

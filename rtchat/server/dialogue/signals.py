@@ -89,6 +89,22 @@ class SpeechEnded:
 
 
 @dataclass(frozen=True, slots=True)
+class Translated:
+    """A `Translate` of that key, done."""
+
+    key: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class NotTranslated:
+    """A `Translate` of that key, and why it could not be done."""
+
+    key: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Expired:
     """The session has lasted as long as the API lets it (60 minutes)."""
 
@@ -104,6 +120,8 @@ Input = (
     | ThoughtEnded
     | Spoke
     | SpeechEnded
+    | Translated
+    | NotTranslated
     | Expired
 )
 
@@ -163,6 +181,16 @@ class Speak:
 
 
 @dataclass(frozen=True, slots=True)
+class Translate:
+    """Translate this. Answer: `Translated` or `NotTranslated`. Languages are ISO 639-1 codes."""
+
+    key: str
+    text: str
+    source: str
+    target: str
+
+
+@dataclass(frozen=True, slots=True)
 class Abort:
     """Stop all work for this response; nothing more of it is wanted."""
 
@@ -177,4 +205,4 @@ class Close:
     reason: str
 
 
-Effect = Emit | Detect | ResetDetector | Transcribe | Think | Speak | Abort | Close
+Effect = Emit | Detect | ResetDetector | Transcribe | Think | Speak | Translate | Abort | Close

@@ -1,0 +1,138 @@
+import asyncio
+
+from rtchat.errors import EngineError
+from rtchat.server.engines.base import TextPiece
+from rtchat.server.run import embedded
+
+KIND = "conversation.item.input_audio_transcription"
+
+
+async def speak_a_turn(client, *, listen=True):
+    await client.append(320)
+    await client.append(640, silent=True)
+    return await client.until("input_audio_buffer.committed") if listen else []
+
+
+async def test_a_spoken_turn(engines, connect):
+    engines.stt.words = ["what time is it"]
+    async with embedded(engines=engines) as url, connect(url) as client:
+        session = {"type": "realtime", "audio": {"input": {"transcription": {"model": "gpt-4o-mini-transcribe"}}}}
+        await client.send("session.update", session=session)
+        started, stopped, _ = (await speak_a_turn(client))[1:]
+        assert started["audio_start_ms"] == 0
+        assert stopped["audio_end_ms"] % 32 == 0
+        events = await client.until("response.done")
+    transcript = next(event for event in events if event["type"] == f"{KIND}.completed")
+    assert transcript["transcript"] == "what time is it"
+    assert events[-1]["response"]["output"][0]["content"][0]["transcript"] == "You said what time is it."
+    assert engines.stt.grammars == ["#JSGF V1.0; grammar it; public <it> = hello;"]
+
+
+async def test_speech_stops_the_voice_at_once(engines, connect):
+    engines.tts.endless = True
+    async with embedded(engines=engines) as url, connect(url) as client:
+        await client.say("a story")
+        await client.send("response.create")
+        await client.until("response.output_audio.delta")
+        await client.append(320)
+        done = (await client.until("response.done"))[-1]
+        assert done["response"]["status_details"]["reason"] == "turn_detected"
+        assert engines.tts.stopped == 1
+        await client.append(640, silent=True)
+        engines.tts.endless = False
+        engines.stt.words = ["stop"]
+        done = (await client.until("response.done"))[-1]
+        assert done["response"]["status"] == "completed"
+
+
+async def test_an_answer_waits_until_the_question_is_understood(engines, connect):
+    engines.stt.may.clear()
+    engines.stt.words = ["now"]
+    async with embedded(engines=engines) as url, connect(url) as client:
+        await speak_a_turn(client)
+        await client.until("response.created")
+        assert engines.llm.prompts == []
+        engines.stt.may.set()
+        await client.until("response.done")
+    assert engines.llm.prompts[0].messages[-1].text == "now"
+
+
+async def test_a_failing_engine_fails_its_response_and_the_session_goes_on(engines, connect):
+    engines.stt.words = [EngineError("The ears are closed.", hint="Open them."), "hello"]
+    engines.llm.answers = [[TextPiece("Well."), ZeroDivisionError("oops")]]
+    async with embedded(engines=engines) as url, connect(url) as client:
+        await speak_a_turn(client)
+        failures = [(await client.until("response.done"))[-1]]
+        await speak_a_turn(client)
+        failures.append((await client.until("response.done"))[-1])
+        engines.tts.broken = True
+        await client.send("response.create")
+        failures.append((await client.until("response.done"))[-1])
+        details = [done["response"]["status_details"] for done in failures]
+        assert [detail["type"] for detail in details] == ["failed"] * 3
+        reasons = [detail["error"]["message"] for detail in details]
+        assert reasons[0] == "The ears are closed. Open them."
+        assert "ZeroDivisionError: oops" in reasons[1]
+        assert reasons[2] == "The voice is hoarse. Give it tea."
+        engines.tts.broken = False
+        await client.send("response.create")
+        assert (await client.until("response.done"))[-1]["response"]["status"] == "completed"
+
+
+async def test_a_detector_that_does_not_load(engines, connect):
+    def broken():
+        raise EngineError("No detector.", hint="Install it.")
+
+    engines.new_vad = broken
+    async with embedded(engines=engines) as url, connect(url) as client:
+        await client.append(100)
+        assert (await client.event())["error"]["message"] == "No detector. Install it."
+        await client.append(100)
+        await client.say("typed")
+        assert (await client.event())["type"] == "conversation.item.added"
+
+
+async def test_garbage_is_told_and_survived(engines, connect):
+    async with embedded(engines=engines) as url, connect(url) as client:
+        for frame, code in (("{", "invalid_json"), (b"\0", "invalid_event"), ('{"type":"x"}', "invalid_value")):
+            await client.socket.send(frame)
+            assert (await client.event())["error"]["code"] == code
+
+
+async def test_a_mistake_in_the_server_does_not_end_the_session(engines, connect, monkeypatch):
+    def mistaken(*_):
+        raise ZeroDivisionError
+
+    async with embedded(engines=engines) as url, connect(url) as client:
+        with monkeypatch.context() as patch:
+            patch.setattr("rtchat.server.dialogue.machine.Dialogue._create", mistaken)
+            await client.say("hello")
+            error = (await client.event())["error"]
+        assert error["type"] == "server_error"
+        await client.say("hello")
+        assert (await client.event())["type"] == "conversation.item.added"
+
+
+async def test_a_client_that_vanishes_stops_the_work(engines, connect):
+    engines.tts.endless = True
+    async with embedded(engines=engines) as url:
+        async with connect(url) as client:
+            await client.send("response.create")
+            await client.until("response.output_audio.delta")
+            client.socket.transport.abort()
+        await asyncio.wait_for(engines.tts.quiet.wait(), 5)
+
+
+async def test_a_slow_client_is_waited_for(engines, connect):
+    """An endless answer must not fill the memory: little more is made than the client takes."""
+    engines.tts.endless = True
+    async with embedded(engines=engines) as url, connect(url, max_queue=1) as client:
+        await client.send("response.create")
+        await client.until("response.output_audio.delta")
+        made = -1
+        async with asyncio.timeout(20):
+            while made != engines.tts.made:  # until the voice stands still
+                made = engines.tts.made
+                await asyncio.sleep(0.2)
+        assert made < 5000
+        client.socket.transport.abort()
