@@ -141,7 +141,7 @@ async def test_both_sides_are_tapped_on_one_clock(pulse):
     for at, pcm in tapped["microphone"]:
         heard[at : at + 480] = np.frombuffer(pcm, dtype="<i2")
     heard_at = int(np.nonzero(np.abs(heard.astype(int)) > 1000)[0][0])
-    assert abs(heard_at - said_at) / 24 < 100
+    assert abs(heard_at - said_at) / 24 < 40
 
 
 @pytest.mark.sound
