@@ -90,7 +90,8 @@ def to_float(pcm: bytes) -> NDArray[np.float32]:
 
 def to_pcm16(samples: NDArray[np.float32]) -> bytes:
     """Float samples as PCM16 bytes, clipped at full scale."""
-    return (np.clip(samples * 32768.0, -32768, 32767)).astype("<i2").tobytes()
+    clipped: NDArray[np.float32] = np.clip(samples * 32768.0, -32768, 32767)
+    return clipped.astype("<i2").tobytes()
 
 
 def level_dbfs(pcm: bytes) -> float:

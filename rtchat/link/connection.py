@@ -324,7 +324,9 @@ async def _dial(endpoint: Endpoint, patience: float, keepalive: float) -> ws.Cli
         what = "refused the connection" if isinstance(error, wsx.InvalidProxyStatus) else "cannot be used"
         raise failures.proxy_failed(what) from None
     except ImportError:
-        raise failures.proxy_failed("is a SOCKS proxy, and the package python-socks is not installed") from None
+        raise failures.proxy_failed(
+            "is a SOCKS proxy, which needs a package more", hint="Install it with: pip install 'rtchat[socks]'."
+        ) from None
     except wsx.InvalidHandshake as error:
         raise failures.not_a_websocket(endpoint, hung_up=isinstance(error.__cause__, EOFError)) from None
     except (OSError, UnicodeError) as error:

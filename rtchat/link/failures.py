@@ -62,11 +62,11 @@ def not_a_websocket(endpoint: Endpoint, *, hung_up: bool = False) -> ConnectFail
     )
 
 
-def proxy_failed(what: str) -> ConnectFailed:
+def proxy_failed(what: str, *, hint: str = "") -> ConnectFailed:
     """The proxy of the environment is in the way."""
     return ConnectFailed(
         f"The proxy that the environment names {what}.",
-        hint="Check HTTPS_PROXY, HTTP_PROXY and ALL_PROXY, or list the host in NO_PROXY.",
+        hint=hint or "Check HTTPS_PROXY, HTTP_PROXY and ALL_PROXY, or list the host in NO_PROXY.",
     )
 
 

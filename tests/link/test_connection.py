@@ -4,6 +4,7 @@ import asyncio
 import base64
 import contextlib
 import hashlib
+import importlib.util
 import json
 import logging
 import shutil
@@ -787,6 +788,15 @@ async def test_a_proxy_that_does_not_work(monkeypatch: pytest.MonkeyPatch, proxy
     error = await failure(url("ws://realtime.invalid"))
     assert isinstance(error, ConnectFailed)
     assert error.message == f"The proxy that the environment names {says}."
+
+
+@pytest.mark.skipif(importlib.util.find_spec("python_socks") is not None, reason="python-socks is installed")
+async def test_a_socks_proxy_without_its_package(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("all_proxy", "socks5h://127.0.0.1:1")
+    monkeypatch.setenv("https_proxy", "socks5h://127.0.0.1:1")
+    error = await failure(url("wss://realtime.invalid"))
+    assert "is a SOCKS proxy" in error.message
+    assert "pip install 'rtchat[socks]'" in error.hint
 
 
 async def test_a_proxy_that_refuses(monkeypatch: pytest.MonkeyPatch):
