@@ -6,6 +6,7 @@ carries the assistant's words and nothing else, as they come for a terminal and 
 
 from __future__ import annotations
 
+import shutil
 from types import TracebackType
 from typing import Self, TextIO
 
@@ -24,6 +25,7 @@ from rtchat.display.base import Sink
 from rtchat.display.bindings import help_lines
 from rtchat.display.transcript import Told, Transcript, clean, cleaned, latency_of, tokens_of
 from rtchat.display.words import dollars, error_text, seconds, session_summary, tool_call, tool_result
+from rtchat.display.wordwrap import WordWrap
 
 
 class PlainDisplay:
@@ -52,6 +54,7 @@ class PlainDisplay:
         self._quiet = quiet
         self._transcript = Transcript()
         self._printed: dict[str, str] = {}  # text mode: what of each unfinished answer is out already
+        self._wrap = WordWrap()
         self._open = ""  # text mode: the item whose last printed line has no newline yet
 
     def __enter__(self) -> Self:
@@ -148,10 +151,7 @@ class PlainDisplay:
         text = said.text
         if not said.final and self._out.stream is not self._terminal:  # a pipe, or below a prompt
             text = text[: max(text.rfind("\n") + 1, len(printed))]
-        new = text[len(printed) :]
-        if new:
-            self._out.write(new)
-            self._open = "" if new.endswith("\n") else said.item_id
+        self._words(text[len(printed) :], said.item_id)
         self._printed[said.item_id] = text
         if said.final:
             self._printed.pop(said.item_id)
@@ -159,10 +159,25 @@ class PlainDisplay:
             if said.status in ("interrupted", "cancelled", "failed") and not self._quiet:
                 self._note(f"[{said.status}]")
 
+    def _words(self, new: str, item_id: str) -> None:
+        """Print the next words of an answer, on a terminal broken between words."""
+        if not new:
+            return
+        if self._out.stream is self._terminal:
+            new = self._wrap.feed(new, _columns())
+            self._open = "" if self._wrap.at_row_start else item_id
+        else:
+            self._open = "" if new.endswith("\n") else item_id
+        self._out.write(new)
+
     def _close_line(self) -> None:
         if self._open:
             self._open = ""
-            self._out.write("\n")
+            self._out.write(self._wrap.end(_columns()) + "\n")
+
+
+def _columns() -> int:
+    return shutil.get_terminal_size().columns
 
 
 def _one_line(text: str) -> str:

@@ -89,11 +89,22 @@ def test_in_text_mode_standard_output_is_the_answer_alone(user, answer):
 def test_a_terminal_gets_words_as_they_come(answer):
     out = Terminal()
     with PlainDisplay(out, io.StringIO(), spoken=False) as display:
-        for text in ("One", "One two", "One two three."):
+        for text, printed in (
+            ("One", ""),
+            ("One two", "One"),
+            ("One two ", "One two"),
+            ("One two three.", "One two"),
+        ):
             display.show(0.0, answer(text, status="in_progress", final=False))
-            assert out.getvalue() == text
+            assert out.getvalue() == printed
         display.show(0.0, answer("One two three."))
         assert out.getvalue() == "One two three.\n"
+
+
+def test_a_terminal_gets_rows_broken_between_words(answer, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "12")
+    assert told(answer("One two three four"), terminal=True, spoken=False)[0] == "One two\nthree four\n"
+    assert told(answer("One two three four"), spoken=False)[0] == "One two three four\n"
 
 
 def test_a_pipe_gets_whole_lines(answer):
