@@ -115,7 +115,7 @@ class Session:
         self._last_word = 0.0
         self._state = str(State.CONNECTING)
         self._talking = False
-        self._interruption: tuple[Interruption, float] | None = None
+        self._onset = self._silence = 0.0  # of the last interruption: the input, and silence at the loudspeaker
         self._calls: set[asyncio.Task[None]] = set()
         self._sound = Sound(_sound_request(plan), recording.tap if recording is not None else None)
         self._machine = self._make_machine("none")
@@ -124,10 +124,15 @@ class Session:
     def feed(self, signal: object) -> None:
         """Tell the machine what happened, and do what it asks for."""
         if isinstance(signal, _CUTS):
+            self._onset = self._now()
             for heard in self._sound.cut_points():
                 self._run(self._machine.receive(heard))
         self._ledger.received(self._now(), signal)
         self._run(self._machine.receive(signal))
+
+    def announce(self, news: str) -> None:
+        """Have the assistant speak up about something, for example a timer that ended."""
+        self.feed(s.Announced(news))
 
     async def run(self) -> Outcome:
         """Hold the session until it is over. Errors that end it come back in the outcome, already told."""
@@ -217,7 +222,6 @@ class Session:
         if isinstance(reason, RtchatError):
             code = getattr(reason, "code", None)
             self._show(ErrorTold(code, reason.message, reason.hint, fatal=True))
-        self._tell_interruption()
         for effect in self._machine.close():
             if isinstance(effect, s.Show):
                 self._show(effect.notice)
@@ -239,7 +243,7 @@ class Session:
                 case s.Drain(item_id=item_id):
                     self._sound.drain(item_id)
                 case s.Flush():
-                    self._sound.flush()
+                    self._silence = self._now() + self._sound.flush()
                 case s.Show(notice=notice):
                     self._take_notice(notice)
                 case s.CallTool():
@@ -253,9 +257,8 @@ class Session:
 
     def _take_notice(self, notice: Notice) -> None:
         if isinstance(notice, Interruption):
-            self._tell_interruption()
-            self._interruption = (notice, self._now())  # told once the loudspeaker is silent
-            return
+            ms = round((self._silence - self._onset) * 1000)
+            notice = replace(notice, onset_to_silence_ms=ms)
         self._show(self._ledger.complete(notice))
         if isinstance(notice, StateChanged):
             self._state = notice.state
@@ -280,11 +283,6 @@ class Session:
         self._display.show(self._now(), notice)
         if self._display.closed:
             self._finish("nobody reads")
-
-    def _tell_interruption(self) -> None:
-        if self._interruption is not None:
-            (notice, onset), self._interruption = self._interruption, None
-            self._show(self._ledger.interruption(notice, onset, self._now()))
 
     async def _call(self, call: s.CallTool) -> None:
         if self._tools is None:
@@ -322,8 +320,6 @@ class Session:
             if isinstance(report, Caution):
                 self._show(ErrorTold("sound", report.message, report.hint, fatal=False))
                 continue
-            if isinstance(report, s.Drained):
-                self._tell_interruption()
             self.feed(report)
 
     async def _meter(self) -> None:

@@ -195,10 +195,15 @@ class Sound:
             self._speaker.drain(item_id)
             self._wake.set()
 
-    def flush(self) -> None:
-        """Fade out in 12 ms, then be silent; what was queued is forgotten. `Drained` follows what sounded."""
-        self._speaker.flush()
+    def flush(self) -> float:
+        """Fade out in 12 ms, then be silent; what was queued is forgotten. `Drained` follows what sounded.
+
+        Returns:
+            Seconds until the loudspeaker is silent, by the device's clock; 0.0 when it is.
+        """
+        silent_at = self._speaker.flush()
         self._wake.set()
+        return 0.0 if silent_at is None else max(0.0, silent_at - now())
 
     def cut_points(self) -> list[Heard]:
         """What will have been heard of each queued or sounding part if `flush` were called now.

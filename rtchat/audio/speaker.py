@@ -102,8 +102,12 @@ class Speaker:
         for part in [part for part in self._parts if part.item_id == item_id]:
             self._complete(part)
 
-    def flush(self) -> None:
-        """Fade out over `FADE_MS` from the next sample that the device takes, and forget the rest."""
+    def flush(self) -> float | None:
+        """Fade out over `FADE_MS` from the next sample that the device takes, and forget the rest.
+
+        Returns:
+            Seconds, on the clock of `read`, at which the loudspeaker is silent; None when it was.
+        """
         with self._lock:
             fading = self._fading()
             for part in self._parts:
@@ -113,6 +117,8 @@ class Speaker:
                 part.source[:] = _faded(bytes(part.source[: 2 * self._samples(keep)]), 1)
                 part.complete = True
             self._parts = [part for part in self._parts if part.ready or part.taken]
+            fade = sum(self.device.ms(len(part.ready)) for part in self._parts)
+            return self._spans[-1].ends + fade / 1000 if self._spans else None
 
     def cut_points(self) -> list[Heard]:
         """What will have been heard of each part that is queued or sounding, were it flushed now.

@@ -12,7 +12,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from rtchat.conversation.signals import Announced, InterruptPressed
+from rtchat.conversation.signals import InterruptPressed
 from rtchat.display.base import Display
 from rtchat.display.ndjson import NdjsonDisplay
 from rtchat.display.plain import PlainDisplay
@@ -51,7 +51,7 @@ def run_mode(mode: Mode, flags: Mapping[str, Any], prompt: str | None = None) ->
 
 async def _run(plan: Plan, prompt: str | None) -> Outcome:
     async with AsyncExitStack() as stack:
-        builtin = Builtin(lambda news: session.feed(Announced(news)))
+        builtin = Builtin(lambda news: session.announce(news))
         stack.callback(builtin.close)
         registry = Registry(builtin.functions())
         for name in [*plan.tools, *(registry.library if plan.parts.tools is Offer.ALL else [])]:

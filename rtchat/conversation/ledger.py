@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from rtchat.conversation.notices import Interruption, Notice, SessionEnded, SessionStarted, TurnEnded
+from rtchat.conversation.notices import Notice, SessionEnded, SessionStarted, TurnEnded
 from rtchat.conversation.signals import Heard
 from rtchat.conversation.usage import add_usage
 from rtchat.protocol import client_events as ask
@@ -70,10 +70,6 @@ class Ledger:
             case _:
                 pass
         return notice
-
-    def interruption(self, notice: Interruption, onset: float, silent: float) -> Interruption:
-        """An interruption with its times: known to the client at `onset`, loudspeaker silent at `silent`."""
-        return replace(notice, onset_to_silence_ms=max(0, round((silent - onset) * 1000)))
 
     def end(self, reason: str, underruns: int) -> SessionEnded:
         """The session's last notice."""

@@ -1,0 +1,177 @@
+"""What a session will be, from settings, profile and mode."""
+
+from __future__ import annotations
+
+import json
+from datetime import date
+
+import pytest
+
+from rtchat.errors import UsageError
+from rtchat.modes import Mode
+from rtchat.plan import LOCAL_MODEL, make_plan
+from rtchat.protocol import wire
+from rtchat.protocol.client_events import SessionUpdate
+from rtchat.settings import Settings
+
+TODAY = date(2026, 11, 20)
+
+
+@pytest.fixture(autouse=True)
+def _nothing_set(monkeypatch, tmp_path):
+    """No key, no config file, no .env: only what the test gives."""
+    for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL", "AZURE_OPENAI_ENDPOINT", "AZURE_OPENAI_API_KEY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+
+
+def plan(mode=Mode.INTERACTIVE, **flags):
+    return make_plan(mode, Settings.load(flags), today=TODAY)
+
+
+def sent_session(a_plan):
+    """The session as it crosses the wire."""
+    return json.loads(wire.encode(SessionUpdate(session=a_plan.rules.session)))["session"]
+
+
+def test_without_a_key_the_embedded_server_answers_and_the_user_is_told():
+    made = plan()
+    assert (made.where, made.model) == ("local", LOCAL_MODEL)
+    assert len(made.news) == 1 and "OPENAI_API_KEY" in made.news[0]
+
+
+def test_asking_for_the_embedded_server_is_no_news():
+    assert plan(server="local").news == ()
+
+
+def test_with_a_key_openai_answers_with_its_newest_model_and_marin(monkeypatch):
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-test")
+    made = plan()
+    assert (made.where, made.model, made.news) == ("openai", "gpt-realtime-2.1", ())
+    assert made.endpoint().url == "wss://api.openai.com/v1/realtime?model=gpt-realtime-2.1"
+    assert made.endpoint().headers["Authorization"] == "Bearer sk-test"
+    assert sent_session(made)["audio"]["output"]["voice"] == "marin"
+
+
+def test_openai_without_a_key_says_what_to_set():
+    with pytest.raises(UsageError, match="OPENAI_API_KEY"):
+        plan(server="openai")
+
+
+def test_azure_is_dialled_with_its_own_key(monkeypatch):
+    monkeypatch.setenv("AZURE_OPENAI_ENDPOINT", "https://res.openai.azure.com")
+    monkeypatch.setenv("AZURE_OPENAI_API_KEY", "secret")
+    endpoint = plan(model="my-deployment").endpoint()
+    assert endpoint.url == "wss://res.openai.azure.com/openai/v1/realtime?model=my-deployment"
+    assert endpoint.headers["api-key"] == "secret"
+
+
+def test_any_address_is_dialled_as_it_is():
+    assert plan(server="ws://127.0.0.1:9/v1").endpoint().url.startswith("ws://127.0.0.1:9/v1/realtime")
+
+
+def test_a_deprecated_model_warns_with_its_date(monkeypatch):
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-test")
+    (news,) = plan(model="gpt-realtime").news
+    assert "2027-01-20" in news
+
+
+def test_text_mode_asks_for_text_and_touches_no_sound():
+    made = plan(Mode.TEXT)
+    session = sent_session(made)
+    assert session["output_modalities"] == ["text"]
+    assert "audio" not in session
+    assert not made.parts.microphone and not made.parts.loudspeaker
+
+
+def test_spoken_text_mode_asks_for_sound_but_no_microphone():
+    session = sent_session(plan(Mode.TEXT, speak=True))
+    assert session["output_modalities"] == ["audio"]
+    assert list(session["audio"]) == ["output"]
+
+
+def test_push_to_talk_is_an_explicit_null():
+    made = plan(vad="off")
+    turn_detection = sent_session(made)["audio"]["input"]
+    assert "turn_detection" in turn_detection and turn_detection["turn_detection"] is None
+    assert made.rules.push_to_talk and not made.rules.server_answers
+
+
+def test_semantic_turns_carry_their_eagerness():
+    turns = sent_session(plan(vad="semantic", eagerness="low"))["audio"]["input"]["turn_detection"]
+    assert (turns["type"], turns["eagerness"]) == ("semantic_vad", "low")
+
+
+def test_flags_win_over_the_profile(tmp_path):
+    (tmp_path / "me.toml").write_text(
+        'voice = "cedar"\ninstructions = "Be brief."\n[turn_taking]\nthreshold = 0.0\n'
+    )
+    made = plan(profile=str(tmp_path / "me.toml"), voice="ash")
+    session = sent_session(made)
+    assert session["audio"]["output"]["voice"] == "ash"
+    assert session["instructions"] == "Be brief."
+    assert session["audio"]["input"]["turn_detection"]["threshold"] == 0.0
+
+
+def test_a_custom_voice_is_sent_by_its_id():
+    assert sent_session(plan(voice="voice_abc"))["audio"]["output"]["voice"] == {"id": "voice_abc"}
+
+
+def test_tools_are_offered_in_the_api_s_form():
+    definition = {"type": "function", "name": "f", "description": "d", "parameters": {"type": "object"}}
+    session = sent_session(plan().with_tools([definition]))
+    assert session["tools"] == [definition]
+    assert session["tool_choice"] == "auto"
+
+
+def test_no_tools_leave_the_session_alone():
+    assert "tools" not in sent_session(plan().with_tools([]))
+
+
+def test_the_translator_needs_a_language():
+    with pytest.raises(UsageError, match="--to"):
+        plan(Mode.TRANSLATOR)
+
+
+def test_translation_is_a_session_of_its_own_on_openai(monkeypatch):
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-test")
+    made = plan(Mode.TRANSLATOR, to="es")
+    assert made.endpoint().url == "wss://api.openai.com/v1/realtime/translations?model=gpt-realtime-translate"
+    assert made.translation.audio.output.language == "es"
+
+
+def test_openai_translates_into_its_own_languages_only(monkeypatch):
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-test")
+    with pytest.raises(UsageError, match="--turns"):
+        plan(Mode.TRANSLATOR, to="cy")
+
+
+def test_translating_by_turns_is_a_conversation_with_the_translator_profile(monkeypatch):
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-test")
+    made = plan(Mode.TRANSLATOR, to="fr", turns=True)
+    assert made.translation is None
+    assert "French" in made.rules.session.instructions
+
+
+def test_translating_by_turns_on_the_embedded_server_names_the_pair():
+    assert plan(Mode.TRANSLATOR, to="es", turns=True).model == "apertium:en-es"
+
+
+def test_what_is_not_a_language_is_said():
+    with pytest.raises(UsageError, match="not a language"):
+        plan(Mode.TRANSLATOR, to="klingon!", server="local")
+
+
+def test_echo_cancelling_that_is_not_there_is_said():
+    with pytest.raises(UsageError, match="half-duplex"):
+        plan(echo="aec")
+
+
+def test_the_profile_s_tools_and_the_flags_are_joined(tmp_path):
+    (tmp_path / "me.toml").write_text('tools = ["get_time"]\n')
+    assert plan(profile=str(tmp_path / "me.toml"), tools=["calculate", "get_time"]).tools == (
+        "get_time",
+        "calculate",
+    )

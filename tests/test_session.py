@@ -1,0 +1,374 @@
+"""One session, whole: real sockets, the embedded server, WAV files as devices."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import wave
+from contextlib import asynccontextmanager
+from datetime import date
+
+import pytest
+from websockets.asyncio.server import serve
+
+from rtchat.conversation import notices as n
+from rtchat.display.bindings import Action, Key
+from rtchat.errors import ConnectFailed, ConnectionLost, DeviceError, Refused, UsageError
+from rtchat.link import dialers
+from rtchat.modes import Mode
+from rtchat.plan import make_plan
+from rtchat.recording import Recording, read_events
+from rtchat.server.run import ServerConfig, embedded
+from rtchat.session import Session
+from rtchat.settings import Settings
+from rtchat.tools.builtin import Builtin
+from rtchat.tools.registry import Registry
+
+
+class Collected:
+    """A display that keeps what it is told, and lets a test wait for it."""
+
+    def __init__(self):
+        self.notices = []
+        self.lines = []
+        self.closed = False
+        self.entered = self.left = 0
+        self.helped = False
+        self._changed = asyncio.Event()
+
+    def show(self, t, notice):
+        self.notices.append(notice)
+        self._changed.set()
+
+    def tell(self, text):
+        self.lines.append(text)
+
+    def meter(self, microphone_dbfs, loudspeaker_dbfs):
+        pass
+
+    def typing(self, text, cursor=0):
+        self.typed = text
+
+    def toggle_help(self):
+        self.helped = not self.helped
+
+    def __enter__(self):
+        self.entered += 1
+        return self
+
+    def __exit__(self, *_):
+        self.left += 1
+
+    def of(self, kind):
+        return [notice for notice in self.notices if isinstance(notice, kind)]
+
+    def said(self):
+        return [notice.text for notice in self.of(n.AssistantSaid) if notice.final]
+
+    async def until(self, condition):
+        async with asyncio.timeout(20):
+            while not condition(self):
+                self._changed.clear()
+                await self._changed.wait()
+
+
+@pytest.fixture(autouse=True)
+def _nothing_set(monkeypatch, tmp_path):
+    for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL", "AZURE_OPENAI_ENDPOINT", "AZURE_OPENAI_API_KEY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+
+
+def a_plan(mode=Mode.TEXT, **flags):
+    return make_plan(mode, Settings.load({"server": "local", **flags}), today=date(2026, 11, 20))
+
+
+def typed(*lines):
+    async def give(session):
+        for line in lines:
+            await session.idle.wait()
+            yield line
+
+    return give
+
+
+async def run(plan, *, display=None, endpoint=None, **options):
+    """The session and its display, after it is over."""
+    display = display or Collected()
+    if endpoint is not None:
+        outcome = await Session(plan, endpoint, display, **options).run()
+    else:
+        async with embedded() as url:
+            outcome = await Session(plan, plan.endpoint(url), display, **options).run()
+    return outcome, display
+
+
+async def test_a_typed_line_is_answered():
+    outcome, display = await run(a_plan(), lines=typed("repeat after me: the sky is green"))
+    assert (outcome.error, outcome.ended.reason, outcome.ended.turns) == (None, "done", 1)
+    assert "the sky is green" in display.said()[0].lower()
+    assert display.entered == display.left == 1
+
+
+async def test_several_lines_are_several_turns_in_order():
+    outcome, display = await run(a_plan(), lines=typed("repeat after me: one", "repeat after me: two"))
+    assert outcome.ended.turns == 2
+    assert ["one" in display.said()[0].lower(), "two" in display.said()[1].lower()] == [True, True]
+    order = [type(x) for x in display.notices if isinstance(x, n.UserSaid | n.TurnEnded)]
+    assert order == [n.UserSaid, n.TurnEnded] * 2
+
+
+async def test_nothing_to_say_ends_at_once():
+    outcome, display = await run(a_plan(), lines=typed())
+    assert (outcome.error, outcome.ended.turns, display.said()) == (None, 0, [])
+
+
+async def test_a_tool_is_called_and_its_result_told():
+    registry = Registry(Builtin(lambda _: None).functions())
+    registry.load("calculate")
+    plan = a_plan().with_tools(registry.definitions())
+    _, display = await run(plan, lines=typed("what is 17 times 23"), tools=registry)
+    assert [call.status for call in display.of(n.ToolCalled)] == ["running", "ok"]
+    assert json.loads(display.of(n.ToolCalled)[1].output)["result"] == 391
+    assert "391" in display.said()[-1]
+
+
+async def test_a_timer_speaks_up_when_it_ends():
+    sessions = []
+    builtin = Builtin(lambda news: sessions[0].announce(news))
+    registry = Registry(builtin.functions())
+    registry.load("set_timer")
+    display = Collected()
+    done = asyncio.Event()
+
+    async def lines(session):
+        sessions.append(session)
+        yield "set a timer for 1 second"
+        await done.wait()
+
+    async def watch():
+        await display.until(lambda d: len(d.of(n.TurnEnded)) == 2)
+        done.set()
+
+    plan = a_plan().with_tools(registry.definitions())
+    outcome, _ = (await asyncio.gather(run(plan, display=display, lines=lines, tools=registry), watch()))[0]
+    builtin.close()
+    assert outcome.ended.turns == 2
+    assert "timer" in display.said()[-1].lower()
+
+
+async def test_max_turns_ends_the_session():
+    outcome, display = await run(a_plan(max_turns=1), lines=typed("hello", "hello"))
+    assert (outcome.ended.reason, outcome.ended.turns, len(display.said())) == ("max turns", 1, 1)
+
+
+async def test_the_recording_holds_both_directions_and_the_totals(tmp_path):
+    recording = Recording.start(tmp_path / "kept", {})
+    await run(a_plan(), lines=typed("hello"), recording=recording)
+    events = list(read_events(recording.folder))
+    kinds = {(entry["dir"], entry["event"]["type"]) for entry in events}
+    assert {("received", "session.created"), ("sent", "session.update"), ("sent", "response.create")} <= kinds
+    about = json.loads((recording.folder / "session.json").read_text())
+    assert about["totals"]["turns"] == 1 and about["ended"]
+
+
+# --- sound ------------------------------------------------------------------------------------------------
+
+
+async def test_a_spoken_answer_is_heard_to_its_end(tmp_path):
+    path = tmp_path / "out.wav"
+    outcome, display = await run(a_plan(speak=True, output_wav=path), lines=typed("repeat after me: yes"))
+    last = [notice for notice in display.of(n.AssistantSaid) if notice.final][-1]
+    assert (outcome.error, last.status, last.heard_text) == (None, "completed", last.text)
+    assert last.heard_ms == last.generated_ms > 300
+    with wave.open(str(path)) as wav:
+        seconds = wav.getnframes() / wav.getframerate()
+        assert any(wav.readframes(wav.getnframes()))
+    assert seconds * 1000 >= last.heard_ms
+    (turn,) = display.of(n.TurnEnded)
+    assert turn.latency["speech_end_to_first_audible_ms"] >= turn.latency["speech_end_to_first_delta_ms"]
+
+
+async def test_the_key_interrupts_a_story_and_the_server_is_told_what_was_heard(tmp_path):
+    display = Collected()
+    recording = Recording.start(tmp_path / "kept", {})
+
+    async def keys():
+        await display.until(lambda d: any(a.heard_ms > 400 for a in d.of(n.AssistantSaid)))
+        yield Key(Action.SPACE)
+
+    plan = a_plan(speak=True, output_wav=tmp_path / "out.wav")
+    lines = typed("tell me a long story", "repeat after me: yes")
+    outcome, _ = await run(plan, display=display, lines=lines, keys=keys, recording=recording)
+    assert (outcome.ended.reason, outcome.ended.turns) == ("done", 2)
+    (interruption,) = display.of(n.Interruption)
+    assert 0 <= interruption.onset_to_silence_ms < 1000
+    story = next(x for x in display.of(n.AssistantSaid) if x.final and x.item_id == interruption.item_id)
+    assert story.status == "interrupted"
+    assert 400 < story.heard_ms < story.generated_ms
+    assert story.text.startswith(story.heard_text) and len(story.heard_text) < len(story.text)
+    events = [entry["event"] for entry in read_events(recording.folder)]
+    (truncate,) = [event for event in events if event["type"] == "conversation.item.truncate"]
+    assert truncate["audio_end_ms"] == story.heard_ms == interruption.heard_ms
+    assert [e["audio_end_ms"] for e in events if e["type"] == "conversation.item.truncated"] == [story.heard_ms]
+
+
+async def test_a_device_that_is_not_there_is_one_sentence_and_exit_code_5(tmp_path):
+    outcome, display = await run(
+        a_plan(Mode.INTERACTIVE, input_device="no such thing", output_wav=tmp_path / "o.wav")
+    )
+    assert isinstance(outcome.error, DeviceError) and outcome.error.exit_code == 5
+    assert display.of(n.ErrorTold)[0].fatal and display.left == 1
+
+
+async def test_a_file_that_is_no_wav_is_wrong_usage(tmp_path):
+    (tmp_path / "x.wav").write_text("no")
+    outcome, _ = await run(a_plan(Mode.INTERACTIVE, input_wav=tmp_path / "x.wav", output_wav=tmp_path / "o.wav"))
+    assert isinstance(outcome.error, UsageError)
+
+
+# --- keys -------------------------------------------------------------------------------------------------
+
+
+async def test_keys_help_mute_type_and_abort(tmp_path):
+    with wave.open(str(tmp_path / "quiet.wav"), "wb") as wav:
+        wav.setparams((1, 2, 24_000, 0, "NONE", ""))
+        wav.writeframes(bytes(24_000 * 2 * 60))
+    display = Collected()
+
+    async def keys():
+        await display.until(lambda d: n.StateChanged("listening") in d.notices)
+        yield Key(Action.HELP)
+        yield Key(Action.MUTE)
+        assert display.notices[-1] == n.StateChanged("muted")
+        yield Key(Action.MUTE)
+        yield Key(Action.TYPE, "hello", 5)
+        assert display.typed == "hello"
+        yield Key(Action.SUBMIT, "hello")
+        assert display.typed is None
+        await display.until(lambda d: d.of(n.TurnEnded))
+        yield Key(Action.ABORT)
+
+    plan = a_plan(Mode.INTERACTIVE, input_wav=tmp_path / "quiet.wav", output_wav=tmp_path / "o.wav")
+    outcome, _ = await run(plan, display=display, keys=keys)
+    assert (outcome.ended.reason, outcome.ended.turns, display.helped) == ("interrupted", 1, True)
+
+
+async def test_a_reader_that_is_gone_ends_the_session():
+    display = Collected()
+
+    async def lines(session):
+        yield "hello"
+        await display.until(lambda d: d.of(n.TurnEnded))
+        display.closed = True
+        yield "hello"
+        await asyncio.Event().wait()
+
+    outcome, _ = await run(a_plan(), display=display, lines=lines)
+    assert outcome.ended.reason == "nobody reads"
+
+
+# --- servers that misbehave -------------------------------------------------------------------------------
+
+
+@asynccontextmanager
+async def server_that(handler):
+    async with serve(handler, "127.0.0.1", 0) as server:
+        yield dialers.url(f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1", label="the test server")
+
+
+SESSION = {"type": "realtime", "id": "sess_1", "model": "gpt-realtime-2.1"}
+
+
+async def greet(socket):
+    await socket.send(json.dumps({"type": "session.created", "session": SESSION}))
+    await socket.recv()
+    await socket.send(json.dumps({"type": "session.updated", "session": SESSION}))
+
+
+async def test_a_server_that_is_not_there():
+    outcome, display = await run(a_plan(), endpoint=dialers.url("ws://127.0.0.1:9/v1"), lines=typed("hello"))
+    assert isinstance(outcome.error, ConnectFailed) and outcome.error.exit_code == 3
+    assert display.of(n.SessionEnded) == [outcome.ended]
+
+
+async def test_a_wrong_key_is_refused_in_the_server_s_words():
+    async with embedded(ServerConfig(api_key="right")) as url:
+        outcome, _ = await run(a_plan(), endpoint=dialers.url(url, "wrong", model="x"), lines=typed("hello"))
+    assert isinstance(outcome.error, Refused) and outcome.error.exit_code == 4
+
+
+async def test_a_server_that_closes_in_the_middle_keeps_the_recording(tmp_path):
+    recording = Recording.start(tmp_path / "kept", {})
+
+    async def handler(socket):
+        await greet(socket)
+        await socket.recv()
+        await socket.close(1011, "going down")
+
+    async with server_that(handler) as endpoint:
+        outcome, _ = await run(a_plan(), endpoint=endpoint, lines=typed("hello"), recording=recording)
+    assert isinstance(outcome.error, ConnectionLost)
+    assert json.loads((recording.folder / "session.json").read_text())["ended"]
+    assert len(list(read_events(recording.folder))) >= 4
+
+
+async def test_a_server_that_stops_talking_is_lost_after_a_while():
+    async def handler(socket):
+        await greet(socket)
+        await socket.wait_closed()
+
+    async with server_that(handler) as endpoint:
+        outcome, _ = await run(a_plan(), endpoint=endpoint, lines=typed("hello"), stall_seconds=0.2)
+    assert isinstance(outcome.error, ConnectionLost) and "the test server has said nothing" in outcome.error.message
+
+
+async def test_garbage_is_told_and_survived():
+    async def handler(socket):
+        await greet(socket)
+        await socket.send("{garbage")
+        await socket.send(json.dumps({"type": "news.of.tomorrow", "x": 1}))
+        await socket.recv()
+        await socket.recv()
+        response = {"id": "resp_1", "status": "in_progress", "output": []}
+        await socket.send(json.dumps({"type": "response.created", "response": response}))
+        await socket.send(json.dumps({"type": "response.done", "response": {**response, "status": "completed"}}))
+        await socket.wait_closed()
+
+    async with server_that(handler) as endpoint:
+        outcome, display = await run(a_plan(), endpoint=endpoint, lines=typed("hello"))
+    assert outcome.error is None
+    assert [error.fatal for error in display.of(n.ErrorTold)] == [False]
+
+
+async def test_the_budget_ends_the_session():
+    async def handler(socket):
+        await greet(socket)
+        for _ in range(2):
+            await socket.recv()
+        response = {"id": "resp_1", "status": "completed", "output": [], "usage": {
+            "total_tokens": 1000, "input_tokens": 0, "output_tokens": 1000,
+            "output_token_details": {"text_tokens": 0, "audio_tokens": 1000}}}  # fmt: skip
+        await socket.send(json.dumps({"type": "response.created", "response": {**response, "usage": None}}))
+        await socket.send(json.dumps({"type": "response.done", "response": response}))
+        await socket.wait_closed()
+
+    async with server_that(handler) as endpoint:
+        outcome, display = await run(a_plan(budget=0.05), endpoint=endpoint, lines=typed("hello", "hello"))
+    assert outcome.ended.reason == "budget"
+    assert display.of(n.TurnEnded)[0].cost_usd == pytest.approx(0.064)  # 1000 spoken tokens at $64 a million
+
+
+async def test_an_update_that_the_server_does_not_take_is_a_refusal():
+    async def handler(socket):
+        await socket.send(json.dumps({"type": "session.created", "session": SESSION}))
+        update = json.loads(await socket.recv())
+        error = {"type": "invalid_request_error", "code": "invalid_value", "message": "No such voice.",
+                 "event_id": update["event_id"]}  # fmt: skip
+        await socket.send(json.dumps({"type": "error", "error": error}))
+        await socket.wait_closed()
+
+    async with server_that(handler) as endpoint:
+        outcome, _ = await run(a_plan(), endpoint=endpoint, lines=typed("hello"))
+    assert isinstance(outcome.error, Refused) and outcome.error.message == "No such voice."
