@@ -83,7 +83,7 @@ def _display(plan: Plan) -> Display:
         return PlainDisplay(spoken=spoken, quiet=settings.quiet)
     from rtchat.display.live import LiveDisplay
 
-    return LiveDisplay()
+    return LiveDisplay() if LiveDisplay.usable() else PlainDisplay(spoken=True, quiet=settings.quiet)
 
 
 def _keys(plan: Plan) -> Keys | None:
