@@ -1,0 +1,1 @@
+"""Engines of the embedded server: VAD, hearing, answering, speaking, translating."""

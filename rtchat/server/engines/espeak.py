@@ -22,18 +22,20 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
 VOICES: dict[str, tuple[str, int]] = {
-    "alloy": ("", 45),
+    "alloy": ("m4", 45),
     "ash": ("m3", 35),
     "ballad": ("m2", 55),
-    "coral": ("f2", 55),
+    "coral": ("f3", 50),
     "echo": ("m1", 45),
     "sage": ("f4", 45),
     "shimmer": ("f5", 65),
     "verse": ("m7", 50),
-    "marin": ("f3", 50),
-    "cedar": ("m4", 40),
+    "marin": ("f2", 55),
+    "cedar": ("", 45),
 }
-"""The API's voice -> espeak-ng's variant ("" for the language's own voice) and pitch (0 to 99)."""
+"""The API's voice -> espeak-ng's variant ("" for the language's own voice) and pitch (0 to 99).
+
+marin and cedar, the API's recommended ones, have the variants that our own recogniser understands best."""
 
 LANGUAGES = {"en": "en-us", "fr": "fr-fr", "no": "nb", "zh": "cmn", "ar": "ar", "pt": "pt", "iw": "he"}
 """ISO 639-1 codes whose espeak-ng voice has another name, or which need one picked; others are the same."""
@@ -86,17 +88,22 @@ class EspeakTextToSpeech:
             return
         process = await self._start(arguments(voice=voice, speed=speed, language=language))
         assert process.stdin is not None and process.stdout is not None and process.stderr is not None
+        ended = False
         try:
             process.stdin.write(spoken.encode() + b"\n")
             process.stdin.close()
             try:
                 header = await process.stdout.readexactly(_WAV_HEADER)
             except asyncio.IncompleteReadError:
+                ended = True
                 raise _failure((await process.stderr.read()).decode(errors="replace"), language) from None
             async for chunk in _resampled(process.stdout, int.from_bytes(header[24:28], "little"), self.rate):
                 yield chunk
+            ended = True
         finally:
-            await _end(process)
+            if not ended:
+                _kill(process)
+            await process.wait()
 
     async def _start(self, options: list[str]) -> asyncio.subprocess.Process:
         try:
@@ -150,11 +157,9 @@ async def _resampled(stream: asyncio.StreamReader, source: int, target: int) -> 
         yield tail
 
 
-async def _end(process: asyncio.subprocess.Process) -> None:
-    if process.returncode is None:
-        with contextlib.suppress(ProcessLookupError):  # it has just ended by itself
-            process.kill()
-    await process.wait()
+def _kill(process: asyncio.subprocess.Process) -> None:
+    with contextlib.suppress(ProcessLookupError):  # it has just ended by itself
+        process.kill()
 
 
 def _failure(said: str, language: str) -> EngineError:
