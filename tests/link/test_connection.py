@@ -152,6 +152,29 @@ async def test_the_handshake():
     assert "Sec-WebSocket-Extensions" not in headers
 
 
+async def test_the_example_in_the_docs(capsys: pytest.CaptureFixture[str]):
+    page = (Path(__file__).parents[2] / "docs" / "protocol.md").read_text()
+    imports, _, body = page.partition("```python\n")[2].partition("```")[0].partition("async with")
+    part = {"event_id": "e", "response_id": "r", "item_id": "i", "output_index": 0, "content_index": 0}
+
+    async def handler(server: ServerConnection) -> None:
+        await server.send(CREATED)
+        for expected in ("conversation.item.create", "response.create"):
+            assert json.loads(await server.recv())["type"] == expected
+        for word in ("Good", " day"):
+            await server.send(json.dumps({"type": "response.output_text.delta", **part, "delta": word}))
+        await server.send(json.dumps({"type": "response.done", "event_id": "e", "response": {"id": "r"}}))
+        await server.wait_closed()
+
+    async with serving(handler) as endpoint:
+        names: dict[str, Any] = {"key": KEY}
+        exec(imports, names)
+        names["openai"] = lambda model, key: endpoint
+        exec("async def main():\n    async with" + body.replace("\n", "\n    "), names)
+        await names["main"]()
+    assert capsys.readouterr().out == "Good day"
+
+
 async def test_subprotocols_are_offered():
     async def handler(server: ServerConnection) -> None:
         await server.send(json.dumps({"type": "agreed", "name": server.subprotocol}))
