@@ -71,6 +71,7 @@ class Live:
         self._room = asyncio.Event()
         self._room.set()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._hearing: dict[str, asyncio.Task[None]] = {}
         self._working: dict[str, list[asyncio.Task[None]]] = {}  # response -> its thinking and speaking
         self._to_say: dict[str, asyncio.Queue[sig.Speak]] = {}
         self._ears: Ears | None = None
@@ -143,10 +144,15 @@ class Live:
                 self._outbox.put_nowait(wire.encode(effect.event))
                 if self._outbox.qsize() >= OUTBOX_FULL:
                     self._room.clear()
+            case sig.Prepare():
+                self._prepare(effect)
             case sig.ResetDetector():
                 self._ears = None
             case sig.Transcribe():
-                self._start(self._transcribe(effect))
+                self._hearing[effect.key] = self._start(self._transcribe(effect))
+            case sig.Abandon():
+                if (task := self._hearing.pop(effect.key, None)) is not None:
+                    task.cancel()
             case sig.Think():
                 self._work(effect.response_id, self._think(effect))
             case sig.Speak():
@@ -187,15 +193,22 @@ class Live:
             if len(windows) > WINDOWS_AT_ONCE:
                 await asyncio.sleep(0)
 
+    def _prepare(self, asked: sig.Prepare) -> None:
+        warm_up = getattr(self._engines.stt, "warm_up", None)  # only engines that take their time have one
+        if warm_up is not None:
+            warm_up(self._engines.llm.grammar(asked.prompt) if asked.prompt else None)
+
     async def _transcribe(self, asked: sig.Transcribe) -> None:
         try:
             grammar = self._engines.llm.grammar(asked.prompt) if asked.prompt else None
             heard = await self._engines.stt.transcribe(
                 asked.pcm, WIRE.rate, language=asked.language, grammar=grammar
             )
-            self._feed(sig.Recognised(asked.item_id, heard.text))
+            self._feed(sig.Recognised(asked.key, heard.text))
         except Exception as error:
-            self._feed(sig.NotRecognised(asked.item_id, reason(error)))
+            self._feed(sig.NotRecognised(asked.key, reason(error)))
+        finally:
+            self._hearing.pop(asked.key, None)
 
     async def _think(self, asked: sig.Think) -> None:
         try:

@@ -64,8 +64,9 @@ async def embedded(
         UsageError: It cannot listen there, or there is no engine of that name.
     """
     config = config or ServerConfig()
-    server = Server(engines or build(config), api_key=config.api_key)
-    with listening(config) as listener:
+    used = engines or build(config)
+    server = Server(used, api_key=config.api_key)
+    with listening(config) as listener, _closing(None if engines else used):
         host, port = listener.getsockname()[:2]
         running = _Uvicorn(_uvicorn_config(server))
         task = asyncio.create_task(running.serve(sockets=[listener]))
@@ -101,7 +102,7 @@ def build(config: ServerConfig) -> registry.Engines:
     Raises:
         UsageError: There is no engine of that name.
     """
-    return registry.build(vad=config.vad, llm=config.llm, tts=config.tts)
+    return registry.build(vad=config.vad, stt=config.stt, llm=config.llm, tts=config.tts)
 
 
 @contextlib.contextmanager
@@ -130,6 +131,17 @@ def listening(config: ServerConfig) -> Iterator[socket.socket]:
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     with listener:
         yield listener
+
+
+@contextlib.contextmanager
+def _closing(engines: registry.Engines | None) -> Iterator[None]:
+    """Engines of our own end with us: the recogniser has a process."""
+    try:
+        yield
+    finally:
+        close = getattr(engines.stt, "close", None) if engines else None
+        if close is not None:
+            close()
 
 
 class _Uvicorn(uvicorn.Server):

@@ -22,7 +22,7 @@ from rtchat.protocol.server_events import ErrorDetail, ErrorEvent
 from rtchat.server.dialogue import signals as sig
 from rtchat.server.dialogue.checks import Rejected, check_unknown, from_validation, load
 from rtchat.server.dialogue.sound import Decoder
-from rtchat.server.dialogue.turns import KEPT_MS, InputBuffer, Segmenter, Started
+from rtchat.server.dialogue.turns import KEPT_MS, InputBuffer, Segmenter, Started, Stopped
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -91,9 +91,9 @@ class Translation:
             case sig.Detected():
                 return [effect for probability in told.probabilities for effect in self._window(probability)]
             case sig.Recognised():
-                return self._heard(told.item_id, told.text)
+                return self._heard(told.key, told.text)
             case sig.NotRecognised():
-                return [self._failed(told.reason), *self._heard(told.item_id, "")]
+                return [self._failed(told.reason), *self._heard(told.key, "")]
             case sig.Translated():
                 return self._updated() if told.key == PROBE else self._translated(told)
             case sig.NotTranslated():
@@ -134,8 +134,9 @@ class Translation:
             if self._closing:
                 return []
             sound = self._decoder.feed(event.audio)
+            prepare = [sig.Prepare(None)] if self._buffer.total_ms == 0 else []
             self._buffer.append(sound)
-            return [sig.Detect(sound)]
+            return [*prepare, sig.Detect(sound)]
         if isinstance(event, tr.TranslationUpdate):
             return self._update(event)
         self._closing = True
@@ -181,7 +182,7 @@ class Translation:
         if isinstance(found, Started):
             self._started_ms = found.at_ms
             return []
-        if found is not None:
+        if isinstance(found, Stopped):
             return self._stretch(found.at_ms)
         now = self._segmenter.position_ms
         if not self._segmenter.speaking:

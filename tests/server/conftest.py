@@ -38,7 +38,7 @@ class ScriptedEars:
     """Hears what it is told to, once it may."""
 
     name = "scripted"
-    words: list[str | Exception] = field(default_factory=list)
+    says: str | Exception = ""
     may: asyncio.Event = field(default_factory=asyncio.Event)
     grammars: list[str | None] = field(default_factory=list)
 
@@ -50,10 +50,9 @@ class ScriptedEars:
     ) -> Transcript:
         await self.may.wait()
         self.grammars.append(grammar)
-        word = self.words.pop(0)
-        if isinstance(word, Exception):
-            raise word
-        return Transcript(word)
+        if isinstance(self.says, Exception):
+            raise self.says
+        return Transcript(self.says)
 
 
 @dataclass

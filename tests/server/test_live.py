@@ -14,7 +14,7 @@ async def speak_a_turn(client, *, listen=True):
 
 
 async def test_a_spoken_turn(engines, connect):
-    engines.stt.words = ["what time is it"]
+    engines.stt.says = "what time is it"
     async with embedded(engines=engines) as url, connect(url) as client:
         session = {"type": "realtime", "audio": {"input": {"transcription": {"model": "gpt-4o-mini-transcribe"}}}}
         await client.send("session.update", session=session)
@@ -25,7 +25,7 @@ async def test_a_spoken_turn(engines, connect):
     transcript = next(event for event in events if event["type"] == f"{KIND}.completed")
     assert transcript["transcript"] == "what time is it"
     assert events[-1]["response"]["output"][0]["content"][0]["transcript"] == "You said what time is it."
-    assert engines.stt.grammars == ["#JSGF V1.0; grammar it; public <it> = hello;"]
+    assert engines.stt.grammars[:1] == ["#JSGF V1.0; grammar it; public <it> = hello;"]
 
 
 async def test_speech_stops_the_voice_at_once(engines, connect):
@@ -40,14 +40,14 @@ async def test_speech_stops_the_voice_at_once(engines, connect):
         assert engines.tts.stopped == 1
         await client.append(640, silent=True)
         engines.tts.endless = False
-        engines.stt.words = ["stop"]
+        engines.stt.says = "stop"
         done = (await client.until("response.done"))[-1]
         assert done["response"]["status"] == "completed"
 
 
 async def test_an_answer_waits_until_the_question_is_understood(engines, connect):
     engines.stt.may.clear()
-    engines.stt.words = ["now"]
+    engines.stt.says = "now"
     async with embedded(engines=engines) as url, connect(url) as client:
         await speak_a_turn(client)
         await client.until("response.created")
@@ -58,11 +58,12 @@ async def test_an_answer_waits_until_the_question_is_understood(engines, connect
 
 
 async def test_a_failing_engine_fails_its_response_and_the_session_goes_on(engines, connect):
-    engines.stt.words = [EngineError("The ears are closed.", hint="Open them."), "hello"]
+    engines.stt.says = EngineError("The ears are closed.", hint="Open them.")
     engines.llm.answers = [[TextPiece("Well."), ZeroDivisionError("oops")]]
     async with embedded(engines=engines) as url, connect(url) as client:
         await speak_a_turn(client)
         failures = [(await client.until("response.done"))[-1]]
+        engines.stt.says = "hello"
         await speak_a_turn(client)
         failures.append((await client.until("response.done"))[-1])
         engines.tts.broken = True

@@ -33,7 +33,7 @@ class Talk:
 
     def hear(self, *probabilities):
         sound = base64.b64encode(b"\1\0" * (32 * 24 * len(probabilities))).decode()
-        (detect,) = self.send("session.input_audio_buffer.append", audio=sound)
+        *_prepare, detect = self.send("session.input_audio_buffer.append", audio=sound)
         assert len(detect.pcm) == 32 * 48 * len(probabilities)
         return self.tell(sig.Detected(probabilities))
 
@@ -67,35 +67,35 @@ def test_one_stretch_of_speech():
     talk = Talk()
     asked = talk.stretch()
     assert (asked.language, asked.prompt) == ("en", None)
-    delta, translate = talk.tell(sig.Recognised(asked.item_id, "good morning"))
+    delta, translate = talk.tell(sig.Recognised(asked.key, "good morning"))
     assert (delta["type"], delta["delta"]) == ("session.input_transcript.delta", "good morning ")
     assert delta["elapsed_ms"] == 23 * 32
-    assert translate == sig.Translate(asked.item_id, "good morning", "en", "es")
-    *words, speak = talk.tell(sig.Translated(asked.item_id, "Buenos días."))
+    assert translate == sig.Translate(asked.key, "good morning", "en", "es")
+    *words, speak = talk.tell(sig.Translated(asked.key, "Buenos días."))
     assert "".join(word["delta"] for word in words) == "Buenos días. "
-    assert speak == sig.Speak(asked.item_id, "Buenos días.", "marin", 1.0, "es")
+    assert speak == sig.Speak(asked.key, "Buenos días.", "marin", 1.0, "es")
     for expected in (736, 836):
-        (sound,) = talk.tell(sig.Spoke(asked.item_id, b"\1\0" * 2400))
+        (sound,) = talk.tell(sig.Spoke(asked.key, b"\1\0" * 2400))
         assert sound["type"] == "session.output_audio.delta"
         assert (sound["elapsed_ms"], sound["sample_rate"], sound["channels"]) == (expected, 24_000, 1)
-    assert talk.tell(sig.SpeechEnded(asked.item_id)) == [sig.Abort(asked.item_id)]
+    assert talk.tell(sig.SpeechEnded(asked.key)) == [sig.Abort(asked.key)]
 
 
 def test_stretches_are_spoken_in_their_order():
     talk = Talk()
     first, second = talk.stretch(), talk.stretch()
-    assert talk.tell(sig.Recognised(second.item_id, "two")) == []
-    assert talk.tell(sig.Recognised(first.item_id, "one"))[1].key == first.item_id
-    talk.tell(sig.Translated(first.item_id, "uno"))
-    _abort, delta, translate = talk.tell(sig.SpeechEnded(first.item_id))
-    assert (delta["delta"], translate.key) == ("two ", second.item_id)
+    assert talk.tell(sig.Recognised(second.key, "two")) == []
+    assert talk.tell(sig.Recognised(first.key, "one"))[1].key == first.key
+    talk.tell(sig.Translated(first.key, "uno"))
+    _abort, delta, translate = talk.tell(sig.SpeechEnded(first.key))
+    assert (delta["delta"], translate.key) == ("two ", second.key)
 
 
 def test_what_was_not_understood_is_passed_over():
     talk = Talk()
     first, second = talk.stretch(), talk.stretch()
-    talk.tell(sig.Recognised(second.item_id, "two"))
-    events = talk.tell(sig.Recognised(first.item_id, ""))
+    talk.tell(sig.Recognised(second.key, "two"))
+    events = talk.tell(sig.Recognised(first.key, ""))
     assert events[0]["delta"] == "two "
 
 
@@ -103,15 +103,15 @@ def test_what_was_not_understood_is_passed_over():
 def test_a_failing_engine_is_told_and_the_session_goes_on(failure):
     talk = Talk()
     asked = talk.stretch()
-    talk.tell(sig.Recognised(asked.item_id, "one"))
-    _abort, error = talk.tell(failure(asked.item_id, "It broke."))
+    talk.tell(sig.Recognised(asked.key, "one"))
+    _abort, error = talk.tell(failure(asked.key, "It broke."))
     assert error["error"]["message"] == "It broke."
-    assert talk.tell(sig.Recognised(talk.stretch().item_id, "two"))[0]["delta"] == "two "
+    assert talk.tell(sig.Recognised(talk.stretch().key, "two"))[0]["delta"] == "two "
 
 
 def test_a_recogniser_that_fails():
     talk = Talk()
-    (error,) = talk.tell(sig.NotRecognised(talk.stretch().item_id, "It broke."))
+    (error,) = talk.tell(sig.NotRecognised(talk.stretch().key, "It broke."))
     assert error["error"]["message"] == "It broke."
 
 
@@ -127,10 +127,10 @@ def test_closing_finishes_what_was_begun():
     talk = Talk()
     talk.hear(*[0.9] * 10)
     (asked,) = talk.send("session.close")
-    talk.tell(sig.Recognised(asked.item_id, "good bye"))
-    talk.tell(sig.Translated(asked.item_id, "adiós"))
+    talk.tell(sig.Recognised(asked.key, "good bye"))
+    talk.tell(sig.Translated(asked.key, "adiós"))
     assert talk.send("session.input_audio_buffer.append", audio="AAAA") == []
-    _abort, closed, close = talk.tell(sig.SpeechEnded(asked.item_id))
+    _abort, closed, close = talk.tell(sig.SpeechEnded(asked.key))
     assert closed["type"] == "session.closed"
     assert close == sig.Close(1000, "")
 
@@ -162,7 +162,7 @@ def test_the_model_may_name_the_pair():
     talk = Talk("apertium:es-en", target=None)
     asked = talk.stretch()
     assert asked.language == "es"
-    assert talk.tell(sig.Recognised(asked.item_id, "hola"))[1] == sig.Translate(asked.item_id, "hola", "es", "en")
+    assert talk.tell(sig.Recognised(asked.key, "hola"))[1] == sig.Translate(asked.key, "hola", "es", "en")
 
 
 def test_the_same_language_is_repeated():
@@ -170,12 +170,12 @@ def test_the_same_language_is_repeated():
     (updated,) = talk.update("en")
     assert updated["type"] == "session.updated"
     asked = talk.stretch()
-    assert isinstance(talk.tell(sig.Recognised(asked.item_id, "same"))[-1], sig.Speak)
+    assert isinstance(talk.tell(sig.Recognised(asked.key, "same"))[-1], sig.Speak)
 
 
 def test_no_language_yet():
     talk = Talk(target=None)
-    events = talk.tell(sig.Recognised(talk.stretch().item_id, "hello"))
+    events = talk.tell(sig.Recognised(talk.stretch().key, "hello"))
     assert "set session.audio.output.language" in events[-1]["error"]["message"]
 
 
@@ -198,7 +198,7 @@ def test_what_is_refused(event, code, param):
 
 
 async def test_over_a_socket(engines, connect):
-    engines.stt.words = ["good morning"]
+    engines.stt.says = "good morning"
     path = "/realtime/translations?model=gpt-realtime-translate"
     async with embedded(engines=engines) as url, connect(url, path=path) as client:
         for language, answer in (("fr", "error"), ("es", "session.updated")):

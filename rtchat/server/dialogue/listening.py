@@ -1,27 +1,31 @@
-"""The user's side: appended sound becomes turns, turns become items with words."""
+"""The user's side: appended sound becomes turns, turns become items."""
 
 from __future__ import annotations
 
 from math import ceil
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rtchat.chunk import WIRE
 from rtchat.protocol import server_events as ev
-from rtchat.protocol.config import ResponseParams, ServerVad
+from rtchat.protocol.config import ServerVad
 from rtchat.protocol.items import ContentPart, MessageItem
 from rtchat.server.dialogue.checks import Rejected
+from rtchat.server.dialogue.hearing import Hearing
 from rtchat.server.dialogue.items import Entry
-from rtchat.server.dialogue.response import Plan
-from rtchat.server.dialogue.signals import Detect, Effect, NotRecognised, Recognised, ResetDetector, Transcribe
+from rtchat.server.dialogue.signals import (
+    Detect,
+    Effect,
+    Prepare,
+    ResetDetector,
+)
 from rtchat.server.dialogue.sound import Decoder
-from rtchat.server.dialogue.turns import KEPT_MS, WINDOW_MS, InputBuffer, Segmenter, Started
+from rtchat.server.dialogue.turns import KEPT_MS, WINDOW_MS, InputBuffer, Paused, Resumed, Segmenter, Started
 
 if TYPE_CHECKING:
     from rtchat.protocol.config import SemanticVad
     from rtchat.server.dialogue.context import Context
 
 MIN_COMMIT_MS = 100
-_NO_PARAMS = ResponseParams()
 IDLE_TEXT = (
     "No user speech was detected for a while. Please review the recorded audio: If the user was speaking, respond "
     "naturally. If not, follow up on their last message to keep the conversation going or ask if "
@@ -30,10 +34,11 @@ IDLE_TEXT = (
 
 
 class Listening:
-    """The input audio buffer of a session."""
+    """The input audio buffer of a session. `hearing` finds the words."""
 
     def __init__(self, context: Context) -> None:
         self._context = context
+        self.hearing = Hearing(context)
         self._buffer = InputBuffer()
         self._decoder = Decoder("audio/pcm")
         self._detection: ServerVad | SemanticVad | None = None
@@ -72,13 +77,16 @@ class Listening:
         if self._decoder.kind != self._context.settings.input_format:
             self._decoder = Decoder(self._context.settings.input_format)
         pcm = self._decoder.feed(data)
+        first = self._buffer.total_ms == 0
         self._buffer.append(pcm)
-        return [Detect(pcm)] if self._segmenter else []
+        effects: list[Effect] = [Prepare(self.hearing.situation())] if first else []
+        return [*effects, Detect(pcm)] if self._segmenter else effects
 
     def clear(self) -> list[Effect]:
         """Forget what was appended."""
         self._buffer.clear()
         cleared: list[Effect] = [self._context.emit(ev.InputAudioCleared)]
+        cleared += self.hearing.abandon()
         if self._segmenter and self._detection:
             return cleared + self._start_detecting(self._detection)
         return cleared
@@ -100,7 +108,7 @@ class Listening:
         item_id = self._item_id if speaking else self._context.new_id("item")
         if self._segmenter:
             self._segmenter.rest()
-        return self._turn(item_id, self._buffer.take_pending())
+        return [*self.hearing.abandon(), *self._turn(item_id, self._buffer.take_pending())]
 
     def detected(self, probability: float) -> tuple[str, list[Effect]]:
         """One window: what happened ("started", "stopped", "idle" or "") and what follows from it."""
@@ -113,6 +121,11 @@ class Listening:
             self._idle_from = None
             started = self._context.emit(ev.SpeechStarted, audio_start_ms=found.at_ms, item_id=self._item_id)
             return "started", [started]
+        if isinstance(found, Paused):
+            sound = self._buffer.peek(self._started_ms, found.at_ms)
+            return "", self.hearing.ahead(sound)
+        if isinstance(found, Resumed):
+            return "", self.hearing.abandon()
         if found is not None:
             stopped = self._context.emit(ev.SpeechStopped, audio_end_ms=found.at_ms, item_id=self._item_id)
             sound = self._buffer.take(self._started_ms, found.at_ms)
@@ -129,44 +142,6 @@ class Listening:
     def answered(self, *, audio_ms: float, began_ms: float) -> None:
         """A response is over; its sound, begun at that position, is still being played."""
         self._idle_from = max(self.position_ms, began_ms + audio_ms)
-
-    def told(self, result: Recognised | NotRecognised) -> list[Effect]:
-        """The words of a turn, or none."""
-        context = self._context
-        entry = context.store.find(result.item_id)
-        if entry is None:
-            return []
-        failed = isinstance(result, NotRecognised)
-        entry.words = "" if isinstance(result, NotRecognised) else result.text
-        if not context.settings.transcribes:
-            return []
-        if failed:
-            error = ev.ErrorDetail(
-                type="server_error",
-                code="engine_error",
-                message=f"Input transcription failed for item '{entry.id}'. {result.reason}",  # type: ignore[union-attr]
-                param=None,
-            )
-            return [context.emit(ev.TranscriptionFailed, item_id=entry.id, content_index=0, error=error)]
-        entry.item = _with_transcript(entry.item, entry.words)
-        effects: list[Effect] = []
-        where: dict[str, Any] = {"item_id": entry.id, "content_index": 0}
-        if entry.words:
-            effects.append(context.emit(ev.TranscriptionDelta, **where, delta=entry.words))
-        usage = self._usage(entry)
-        return [
-            *effects,
-            context.emit(ev.TranscriptionCompleted, **where, transcript=entry.words, usage=usage),
-        ]
-
-    def recognise(self, entry: Entry) -> Transcribe:
-        """Ask for the words of an item."""
-        context = self._context
-        prompt = None
-        if context.settings.kind == "realtime":
-            plan = Plan.of(context.settings.realtime, _NO_PARAMS)
-            prompt = context.prompt(plan, [other for other in context.store if other is not entry])
-        return Transcribe(entry.id, bytes(entry.sound), context.settings.input_language, prompt)
 
     def _turn(self, item_id: str, sound: bytes) -> list[Effect]:
         context = self._context
@@ -186,7 +161,7 @@ class Listening:
             context.emit(ev.InputAudioCommitted, previous_item_id=previous, item_id=item_id),
             context.emit(ev.ItemAdded, previous_item_id=previous, item=entry.item),
             context.emit(ev.ItemDone, previous_item_id=previous, item=entry.item),
-            self.recognise(entry),
+            *self.hearing.turn(entry),
         ]
 
     def _idle(self) -> tuple[str, list[Effect]]:
@@ -209,24 +184,3 @@ class Listening:
         previous = context.store.add(Entry(note))
         shown = [context.emit(event, previous_item_id=previous, item=note) for event in (ev.ItemAdded, ev.ItemDone)]
         return "idle", [timeout, *shown, *self._turn(item_id, self._buffer.take(since, now))]
-
-    def _usage(self, entry: Entry) -> dict[str, Any]:
-        # Recorded: whisper counts begun seconds, the gpt-4o transcribers ten tokens a second.
-        if "gpt-4o" not in self._context.settings.transcription_model:
-            return {"type": "duration", "seconds": ceil(entry.sound_ms / 1000)}
-        heard, words = int(entry.sound_ms) // 100, -(-len(entry.words or "") // 4)
-        return {
-            "type": "tokens",
-            "total_tokens": heard + words,
-            "input_tokens": heard,
-            "input_token_details": {"text_tokens": 0, "audio_tokens": heard},
-            "output_tokens": words,
-        }
-
-
-def _with_transcript(item: MessageItem, words: str) -> MessageItem:
-    content = [
-        part.model_copy(update={"transcript": words}) if part.type == "input_audio" else part
-        for part in item.content
-    ]
-    return item.model_copy(update={"content": content})

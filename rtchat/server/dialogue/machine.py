@@ -63,7 +63,8 @@ class Dialogue:
             return [effect for probability in told.probabilities for effect in self._window(probability)]
         if isinstance(told, Recognised | NotRecognised):
             failure = told.reason if isinstance(told, NotRecognised) else None
-            return [*self._listening.told(told), *self._answers.understood(told.item_id, failure)]
+            effects = self._listening.hearing.told(told)
+            return [*effects, *self._answers.understood(self._listening.hearing.item_of(told.key), failure)]
         if isinstance(told, Deaf):
             self._listening.deaf()
             return [self._context.error(Rejected("engine_error", told.reason, kind="server_error"))]
@@ -134,7 +135,7 @@ class Dialogue:
         effects: list[Effect] = [
             context.emit(shown, previous_item_id=previous, item=entry.item) for shown in (ev.ItemAdded, ev.ItemDone)
         ]
-        return [*effects, self._listening.recognise(entry)] if entry.awaits_words else effects
+        return [*effects, *self._listening.hearing.begin(entry)] if entry.awaits_words else effects
 
     def _window(self, probability: float) -> list[Effect]:
         happened, effects = self._listening.detected(probability)

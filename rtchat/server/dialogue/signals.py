@@ -42,17 +42,17 @@ class Deaf:
 
 @dataclass(frozen=True, slots=True)
 class Recognised:
-    """What was said in the sound of an item; empty when nothing was understood."""
+    """What was said in the sound of a `Transcribe`; empty when nothing was understood."""
 
-    item_id: str
+    key: str
     text: str
 
 
 @dataclass(frozen=True, slots=True)
 class NotRecognised:
-    """The recogniser failed on an item."""
+    """The recogniser failed on a `Transcribe`."""
 
-    item_id: str
+    key: str
     reason: str
 
 
@@ -143,22 +143,36 @@ class Detect:
 
 
 @dataclass(frozen=True, slots=True)
+class Prepare:
+    """The user is going to speak, and this is the situation: let the recogniser wake up."""
+
+    prompt: Prompt | None
+
+
+@dataclass(frozen=True, slots=True)
 class ResetDetector:
     """What comes next has nothing to do with what came before."""
 
 
 @dataclass(frozen=True, slots=True)
 class Transcribe:
-    """Recognise one turn: 24 kHz mono PCM16. Answer: `Recognised` or `NotRecognised`.
+    """Recognise one turn: 24 kHz mono PCM16. Answer: `Recognised` or `NotRecognised` of the same key.
 
     `prompt` is the situation in which it was said, from which the language model makes the recogniser's grammar;
     None for open dictation.
     """
 
-    item_id: str
+    key: str
     pcm: bytes
     language: str | None
     prompt: Prompt | None
+
+
+@dataclass(frozen=True, slots=True)
+class Abandon:
+    """The words of that `Transcribe` are not wanted any more."""
+
+    key: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,4 +219,4 @@ class Close:
     reason: str
 
 
-Effect = Emit | Detect | ResetDetector | Transcribe | Think | Speak | Translate | Abort | Close
+Effect = Emit | Detect | Prepare | ResetDetector | Transcribe | Abandon | Think | Speak | Translate | Abort | Close

@@ -14,6 +14,8 @@ from rtchat.protocol.config import SemanticVad, ServerVad
 WINDOW_MS = 32
 ONSET_WINDOWS = 2
 """Windows in a row that must be speech: a click or a cough's first 32 ms is not a turn."""
+PAUSE_WINDOWS = 5
+"""Windows of silence (160 ms) after which a turn may well be over."""
 HYSTERESIS = 0.15
 """Speech goes on while its probability is above the threshold less this, as Silero's authors do it."""
 SEMANTIC_SILENCE_MS = {"low": 2000, "medium": 1000, "high": 500, "auto": 1000}
@@ -34,6 +36,18 @@ class Stopped:
     """The turn ended, silence included."""
 
     at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Paused:
+    """Silence that may become the end of the turn."""
+
+    at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Resumed:
+    """It did not: the user goes on."""
 
 
 class Segmenter:
@@ -57,21 +71,28 @@ class Segmenter:
             self._silence_ms = 500 if detection.silence_duration_ms is None else detection.silence_duration_ms
         self._floor = min(self._threshold, max(self._threshold - HYSTERESIS, 0.01))
 
-    def feed(self, probability: float) -> Started | Stopped | None:
+    def feed(self, probability: float) -> Started | Paused | Resumed | Stopped | None:
         """The next window."""
         self.position_ms += WINDOW_MS
         if self.speaking:
-            self._run = self._run + 1 if probability < self._floor else 0
-            if self._run and self._run * WINDOW_MS >= self._silence_ms:
-                self.rest()
-                return Stopped(self.position_ms)
-            return None
+            return self._silent() if probability < self._floor else self._loud()
         self._run = self._run + 1 if probability >= self._threshold else 0
         if self._run < ONSET_WINDOWS:
             return None
         began = self.position_ms - self._run * WINDOW_MS
         self.speaking, self._run = True, 0
         return Started(max(0, began - self._padding_ms))
+
+    def _silent(self) -> Paused | Stopped | None:
+        self._run += 1
+        if self._run * WINDOW_MS >= self._silence_ms:
+            self.rest()
+            return Stopped(self.position_ms)
+        return Paused(self.position_ms) if self._run == PAUSE_WINDOWS else None
+
+    def _loud(self) -> Resumed | None:
+        paused, self._run = self._run >= PAUSE_WINDOWS, 0
+        return Resumed() if paused else None
 
     def changed(self, detection: ServerVad | SemanticVad) -> Segmenter:
         """Under other rules from here on."""
@@ -116,9 +137,14 @@ class InputBuffer:
 
     def take(self, start_ms: float, end_ms: float) -> bytes:
         """Commit everything before `end_ms`; the sound from `start_ms` on of it."""
+        end = min(WIRE.bytes_in(end_ms), self._start + len(self._sound))
+        self._pending = max(self._pending, end)
+        return self.peek(start_ms, end_ms)
+
+    def peek(self, start_ms: float, end_ms: float) -> bytes:
+        """The sound between two positions, as far as it is kept."""
         start = max(WIRE.bytes_in(start_ms) - self._start, 0)
         end = min(max(WIRE.bytes_in(end_ms) - self._start, start), len(self._sound))
-        self._pending = max(self._pending, self._start + end)
         return bytes(self._sound[start:end])
 
     def take_pending(self) -> bytes:

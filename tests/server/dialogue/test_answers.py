@@ -80,14 +80,14 @@ def test_nothing_to_cancel(talk):
 
 def test_a_response_waits_for_the_words_of_the_turn(talk, names, of_type):
     events = talk.speak()
-    item = of_type(events, sig.Transcribe).item_id
+    item = of_type(events, sig.Transcribe).key
     assert names(events)[-1] == "response.created"
     (think,) = talk.tell(sig.Recognised(item, "what time is it"))
     assert think.prompt.messages == [Message("user", "what time is it")]
 
 
 def test_unheard_words_fail_the_response_that_waits(talk, of_type):
-    item = of_type(talk.speak(), sig.Transcribe).item_id
+    item = of_type(talk.speak(), sig.Transcribe).key
     done = of_type(talk.tell(sig.NotRecognised(item, "pocketsphinx is missing.")), "response.done")
     assert done["response"]["status_details"]["error"]["message"] == "pocketsphinx is missing."
 

@@ -85,7 +85,7 @@ def test_delete(talk, of_type, spoken):
 
 
 def test_a_deleted_turn_is_waited_for_no_longer(talk, of_type, names):
-    item = of_type(talk.speak(), sig.Transcribe).item_id
+    item = of_type(talk.speak(), "input_audio_buffer.committed")["item_id"]
     assert names(talk.send("conversation.item.delete", item_id=item)) == ["conversation.item.deleted", "Think"]
     assert talk.tell(sig.Recognised(item, "late")) == []
 
@@ -104,7 +104,7 @@ def test_sound_that_a_client_brings_is_recognised(talk, of_type):
     asked = of_type(events, sig.Transcribe)
     assert asked.pcm == b"\1\0" * 4800
     assert events[0]["item"]["content"] == [{"type": "input_audio", "transcript": None}]
-    talk.tell(sig.Recognised(asked.item_id, "good morning"))
+    talk.tell(sig.Recognised(asked.key, "good morning"))
     assert told(talk, of_type) == ["good morning"]
 
 

@@ -1,3 +1,5 @@
+import base64
+
 import pytest
 
 from rtchat.server.dialogue import signals as sig
@@ -7,27 +9,27 @@ TURN = [
     "input_audio_buffer.committed",
     "conversation.item.added",
     "conversation.item.done",
-    "Transcribe",
 ]
 
 
-def test_a_spoken_turn_in_the_recorded_order(talk, names, of_type):
+def test_a_spoken_turn_in_the_recorded_order(talk, names):
     talk.hear(*[0.0] * 55)
     started = talk.hear(0.9, 0.9, 0.9)
     assert names(started) == ["input_audio_buffer.speech_started"]
     assert started[0]["audio_start_ms"] == 55 * 32 - 300  # recorded: 1460
-    stopped = talk.hear(*[0.0] * 20)
-    assert names(stopped) == [*TURN, "response.created"]
+    ahead, *stopped = talk.hear(*[0.0] * 20)
+    assert names([ahead, *stopped]) == ["Transcribe", *TURN, "response.created"]
     assert stopped[0]["audio_end_ms"] == (55 + 3 + 16) * 32  # 500 ms of silence are 16 windows
     assert stopped[0]["item_id"] == started[0]["item_id"] == stopped[2]["item"]["id"]
     assert stopped[1]["previous_item_id"] is None
     assert stopped[2]["item"]["content"] == [{"type": "input_audio", "transcript": None}]
-    heard = of_type(stopped, sig.Transcribe)
-    assert len(heard.pcm) == (stopped[0]["audio_end_ms"] - 1460) * 48
+    assert len(ahead.pcm) == ((55 + 3 + 5) * 32 - 1460) * 48
+    item = talk.send("conversation.item.retrieve", item_id=stopped[0]["item_id"])[0]["item"]
+    assert len(base64.b64decode(item["content"][0]["audio"])) == (stopped[0]["audio_end_ms"] - 1460) * 48
 
 
-def test_the_next_turn_may_reach_back_before_the_last_ones_end(talk):
-    stopped = talk.speak()[1]
+def test_the_next_turn_may_reach_back_before_the_last_ones_end(talk, of_type):
+    stopped = of_type(talk.speak(), "input_audio_buffer.speech_stopped")
     talk.hear(0.0)
     (started, *_) = talk.hear(0.9, 0.9)
     assert started["audio_start_ms"] < stopped["audio_end_ms"]
@@ -43,13 +45,13 @@ def test_with_threshold_0_everything_is_speech(talk, names):
     assert talk.hear(*[0.0] * 50) == []
 
 
-def test_padding_and_silence_as_asked(talk):
+def test_padding_and_silence_as_asked(talk, names):
     detection = {"type": "server_vad", "prefix_padding_ms": 100, "silence_duration_ms": 200}
     talk.update(audio={"input": {"turn_detection": detection}})
     talk.hear(*[0.0] * 10)
     (started,) = talk.hear(0.9, 0.9)
     assert started["audio_start_ms"] == 320 - 100
-    assert talk.hear(*[0.0] * 6) == []
+    assert names(talk.hear(*[0.0] * 6)) == ["Transcribe"]
     assert talk.hear(0.0)[0]["audio_end_ms"] == 320 + 64 + 7 * 32
 
 
@@ -57,21 +59,22 @@ def test_padding_and_silence_as_asked(talk):
 def test_semantic_turns_wait_by_eagerness(talk, names, eagerness, windows):
     talk.update(audio={"input": {"turn_detection": {"type": "semantic_vad", "eagerness": eagerness}}})
     talk.hear(0.9, 0.9)
-    assert talk.hear(*[0.0] * (windows - 1)) == []
+    assert names(talk.hear(*[0.0] * (windows - 1))) == ["Transcribe"]
     assert names(talk.hear(0.0))[0] == "input_audio_buffer.speech_stopped"
 
 
 def test_create_response_false(talk, names):
     detection = {"type": "server_vad", "create_response": False}
     talk.update(audio={"input": {"turn_detection": detection}})
-    assert names(talk.speak()) == ["input_audio_buffer.speech_started", *TURN]
+    assert names(talk.speak()) == ["input_audio_buffer.speech_started", "Transcribe", *TURN]
 
 
 def test_push_to_talk(talk, names):
     talk.update(audio={"input": {"turn_detection": None}})
-    assert talk.append(150) == []
+    assert names(talk.append(150)) == ["Prepare"]
+    assert talk.append(0) == []
     events = talk.send("input_audio_buffer.commit")
-    assert names(events) == TURN[1:]
+    assert names(events) == [*TURN[1:], "Transcribe"]
     assert "event_id" in events[0]
     (error,) = talk.send("input_audio_buffer.commit")
     assert error["error"]["code"] == "input_audio_buffer_commit_empty"
@@ -103,18 +106,18 @@ def test_clearing_ends_speech_without_a_turn(talk, names):
 def test_the_client_may_commit_while_the_user_speaks(talk, names):
     (started,) = talk.hear(*[0.9] * 5)
     events = talk.send("input_audio_buffer.commit")
-    assert names(events) == TURN[1:]  # measured: no speech_stopped
+    assert names(events) == [*TURN[1:], "Transcribe"]  # measured: no speech_stopped
     assert events[0]["item_id"] == started["item_id"]
 
 
 def test_words_are_told_only_when_asked_for(talk, names, of_type):
-    item = of_type(talk.speak(), sig.Transcribe).item_id
+    item = of_type(talk.speak(), sig.Transcribe).key
     assert names(talk.tell(sig.Recognised(item, "hello there"))) == ["Think"]
     talk.send("response.cancel")
     talk.update(audio={"input": {"transcription": {"model": "gpt-4o-mini-transcribe", "language": "en"}}})
     heard = of_type(talk.speak(), sig.Transcribe)
     assert heard.language == "en"
-    events = talk.tell(sig.Recognised(heard.item_id, "hello there"))
+    events = talk.tell(sig.Recognised(heard.key, "hello there"))
     kind = "conversation.item.input_audio_transcription"
     assert names(events) == [f"{kind}.delta", f"{kind}.completed", "Think"]
     assert events[1]["transcript"] == "hello there"
@@ -123,8 +126,9 @@ def test_words_are_told_only_when_asked_for(talk, names, of_type):
 
 def test_failed_words(talk, of_type):
     talk.update(audio={"input": {"transcription": {"model": "whisper-1"}}})
-    item = of_type(talk.speak(), sig.Transcribe).item_id
-    events = talk.tell(sig.NotRecognised(item, "It broke."))
+    events = talk.speak()
+    item = of_type(events, "input_audio_buffer.committed")["item_id"]
+    events = talk.tell(sig.NotRecognised(of_type(events, sig.Transcribe).key, "It broke."))
     failed = of_type(events, "conversation.item.input_audio_transcription.failed")
     assert failed["item_id"] == item
     assert "It broke." in failed["error"]["message"]
@@ -134,7 +138,7 @@ def test_whisper_counts_begun_seconds(talk, of_type):
     talk.update(audio={"input": {"transcription": {"model": "whisper-1"}}})
     heard = of_type(talk.speak(60), sig.Transcribe)
     kind = "conversation.item.input_audio_transcription.completed"
-    assert of_type(talk.tell(sig.Recognised(heard.item_id, "")), kind)["usage"] == {
+    assert of_type(talk.tell(sig.Recognised(heard.key, "")), kind)["usage"] == {
         "type": "duration",
         "seconds": 3,
     }
@@ -173,15 +177,17 @@ def test_silence_after_an_answer_makes_the_assistant_speak_up(talk, names, of_ty
         "conversation.item.added",
         "conversation.item.done",
         *TURN[1:],
+        "Transcribe",
         "response.created",
     ]
     assert (events[0]["audio_start_ms"], events[0]["audio_end_ms"]) == (6400, 6400 + 157 * 32)
     assert events[1]["item"]["role"] == "system"
 
 
-def test_no_detector(talk):
+def test_no_detector(talk, names):
     (error,) = talk.tell(sig.Deaf("The speech detector does not load."))
     assert error["error"]["message"] == "The speech detector does not load."
+    assert names(talk.append(100)) == ["Prepare"]
     assert talk.append(100) == []
 
 
@@ -189,15 +195,15 @@ def test_a_transcription_session(new_talk, names, of_type):
     talk = new_talk(kind="transcription", model="")
     assert talk.created[0]["session"]["object"] == "realtime.transcription_session"
     events = talk.hear(0.9, 0.9) + talk.hear(*[0.0] * 7)
-    assert names(events) == ["input_audio_buffer.speech_started", *TURN]
+    assert names(events) == ["input_audio_buffer.speech_started", "Transcribe", *TURN]
     heard = of_type(events, sig.Transcribe)
     assert heard.prompt is None
-    events = talk.tell(sig.Recognised(heard.item_id, "hello"))
+    events = talk.tell(sig.Recognised(heard.key, "hello"))
     assert names(events)[-1] == "conversation.item.input_audio_transcription.completed"
     assert talk.send("response.create")[0]["type"] == "error"
 
 
 def test_telephone_sound_is_understood(talk):
     talk.update(audio={"input": {"format": {"type": "audio/pcma"}}})
-    (detect,) = talk.send("input_audio_buffer.append", audio="1dXV1dXV" * 400)
+    _prepare, detect = talk.send("input_audio_buffer.append", audio="1dXV1dXV" * 400)
     assert abs(len(detect.pcm) - 300 * 48) <= 30 * 48  # 2400 samples of 8 kHz are 300 ms

@@ -43,7 +43,7 @@ def test_speech_before_any_output(talk, of_type, names):
 
 
 def test_speech_while_the_last_words_are_recognised(talk, of_type):
-    item = of_type(talk.speak(), sig.Transcribe).item_id
+    item = of_type(talk.speak(), sig.Transcribe).key
     done = of_type(talk.hear(0.9, 0.9), "response.done")["response"]
     assert done["status_details"]["reason"] == "turn_detected"
     assert done["usage"]["total_tokens"] == 0

@@ -1,7 +1,7 @@
 import pytest
 
 from rtchat.protocol.config import SemanticVad, ServerVad
-from rtchat.server.dialogue.turns import InputBuffer, Segmenter, Started, Stopped
+from rtchat.server.dialogue.turns import InputBuffer, Paused, Resumed, Segmenter, Started, Stopped
 
 MS = 48  # bytes
 
@@ -13,13 +13,19 @@ def feed(segmenter, *probabilities):
 def test_positions_are_multiples_of_32_ms():
     segmenter = Segmenter(ServerVad(prefix_padding_ms=0, silence_duration_ms=200))
     found = feed(segmenter, *[0.0] * 5, *[0.9] * 4, *[0.0] * 7)
-    assert found == [Started(160), Stopped(16 * 32)]
+    assert found == [Started(160), Paused(14 * 32), Stopped(16 * 32)]
 
 
 def test_speech_goes_on_through_a_dip():
     segmenter = Segmenter(ServerVad(threshold=0.5, silence_duration_ms=64))
     assert feed(segmenter, 0.9, 0.9, *[0.4] * 20) == [Started(0)]
     assert feed(segmenter, 0.3, 0.3) == [Stopped(24 * 32)]
+
+
+def test_a_pause_that_is_not_the_end():
+    segmenter = Segmenter(ServerVad(silence_duration_ms=500))
+    found = feed(segmenter, 0.9, 0.9, *[0.0] * 4, 0.9, *[0.0] * 6, 0.9, 0.9)
+    assert found == [Started(0), Paused(12 * 32), Resumed()]
 
 
 def test_the_start_is_never_before_the_beginning():
