@@ -206,8 +206,9 @@ def _told(text: str, *, only_quoted: bool = False) -> Answer:
         return [*sentences(quoted[1])]
     if only_quoted:
         return []
-    order = re.match(
-        r"(?:please )?(?:tell|inform|remind) the user(?: that)?[:,]? |say(?: that)?[:,]? ", text, re.IGNORECASE
-    )
-    words = text[order.end() :] if order else text
+    order = r"(?:please )?(?:(?:tell|inform|remind) the user(?: that| now)?|say(?: that)?)\b[:,]? ?"
+    told = [sentence for sentence in sentences(text) if not re.match(order, sentence, re.IGNORECASE)]
+    if told:  # "The tea timer has ended. Tell the user now."
+        return [*told]
+    words = re.sub(rf"^{order}", "", text.strip(), flags=re.IGNORECASE)
     return [*sentences(words[:1].upper() + words[1:])]

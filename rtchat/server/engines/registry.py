@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeVar
 
 from rtchat.errors import UsageError
+from rtchat.server.engines.apertium import ApertiumTranslator, TranslatingAssistant
 from rtchat.server.engines.assistant import RuleAssistant
-from rtchat.server.engines.base import LanguageModel, SpeechToText, TextToSpeech, VoiceActivityDetector
+from rtchat.server.engines.base import (
+    LanguageModel,
+    Prompt,
+    SpeechToText,
+    TextPiece,
+    TextToSpeech,
+    ToolCall,
+    Translator,
+    VoiceActivityDetector,
+)
 from rtchat.server.engines.espeak import EspeakTextToSpeech
 from rtchat.server.engines.silero import SileroDetector
 from rtchat.server.engines.sphinx import SphinxSpeechToText
@@ -28,6 +38,31 @@ LLMS: dict[str, Callable[[], LanguageModel]] = {"rules": lambda: RuleAssistant(l
 TTSS: dict[str, Callable[[], TextToSpeech]] = {"espeak": EspeakTextToSpeech}
 
 
+class LocalModels:
+    """`LanguageModel` that is one of the local ones by the session's model name: `apertium:en-es` translates.
+
+    Args:
+        assistant: Answers for every other name.
+        translator: Translates.
+    """
+
+    def __init__(self, assistant: LanguageModel, translator: Translator) -> None:
+        self.name = assistant.name
+        self._assistant = assistant
+        self._translating = TranslatingAssistant(translator)
+
+    def _model(self, prompt: Prompt) -> LanguageModel:
+        return self._translating if prompt.model.startswith("apertium:") else self._assistant
+
+    def respond(self, prompt: Prompt) -> AsyncIterator[TextPiece | ToolCall]:
+        """Answer by the model that is asked for."""
+        return self._model(prompt).respond(prompt)
+
+    def grammar(self, prompt: Prompt) -> str | None:
+        """Its grammar."""
+        return self._model(prompt).grammar(prompt)
+
+
 @dataclass(frozen=True, slots=True)
 class Engines:
     """What a server is made of.
@@ -37,12 +72,14 @@ class Engines:
         stt: Hears.
         llm: Answers.
         tts: Speaks.
+        translator: Translates.
     """
 
     new_vad: Callable[[], VoiceActivityDetector]
     stt: SpeechToText
     llm: LanguageModel
     tts: TextToSpeech
+    translator: Translator
 
 
 def build(*, vad: str = "silero", stt: str = "pocketsphinx", llm: str = "rules", tts: str = "espeak") -> Engines:
@@ -51,11 +88,13 @@ def build(*, vad: str = "silero", stt: str = "pocketsphinx", llm: str = "rules",
     Raises:
         UsageError: There is no engine of that name.
     """
+    translator = ApertiumTranslator()
     return Engines(
         new_vad=_named("vad", VADS, vad),
         stt=_named("stt", STTS, stt)(),
-        llm=_named("llm", LLMS, llm)(),
+        llm=LocalModels(_named("llm", LLMS, llm)(), translator),
         tts=_named("tts", TTSS, tts)(),
+        translator=translator,
     )
 
 

@@ -94,9 +94,10 @@ def _pick(data: Any, *names: str) -> tuple[str, Any] | None:
     if not isinstance(data, Mapping):
         return None
     for name in names:
-        for key, value in data.items():
-            if str(key).lower().startswith(name) and value not in (None, ""):
-                return str(key), value
+        fitting = [key for key in data if str(key).lower().startswith(name) and data[key] not in (None, "")]
+        if fitting:
+            key = min(fitting, key=len)  # "time" before "timezone"
+            return str(key), data[key]
     for value in data.values():
         if found := _pick(value, *names):
             return found
