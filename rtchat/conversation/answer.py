@@ -166,7 +166,7 @@ class Answer:
 
     def _close(self, entry: Entry, status: AssistantStatus) -> list[Effect]:
         entry.closed = True
-        return [_show(entry, status)]
+        return [_show(entry, status)] if entry.words or entry.parts else []  # nothing was said: nothing to say
 
 
 def _show(entry: Entry, status: AssistantStatus = "in_progress") -> Show:

@@ -180,7 +180,7 @@ class Conversation:
             # Nothing of ours caused it: the answer to the user's speech may not come by itself.
             self._responses.hold = False
             if error.code == ALREADY_ACTIVE:
-                self._responses.want(Want())
+                self._responses.want(Want(begins=True))
                 return self._settle()
         return [*troubles.told(error), *self._settle()]
 
@@ -213,7 +213,7 @@ class Conversation:
         if self._responses.hold and not self.rules.speech_interrupts and self._responses.active is not None:
             # "If interrupt_response is false this may fail to create a response": ask for it when it can be had.
             self._responses.hold = False
-            self._responses.want(Want())
+            self._responses.want(Want(begins=True))
         return self._settle()
 
     def _cleared(self, _: told.InputAudioCleared) -> list[s.Effect]:
@@ -242,12 +242,12 @@ class Conversation:
     def _typed_line(self, line: s.Typed) -> list[s.Effect]:
         self._typed += 1
         item_id = f"item_typed_{self._typed}"
-        self._responses.want(Want(item=user_text(line.text, item_id=item_id)))
+        self._responses.want(Want(item=user_text(line.text, item_id=item_id), begins=True))
         return [*self._transcripts.typed(item_id, line.text), *self._settle()]
 
     def _announced(self, news: s.Announced) -> list[s.Effect]:
         content = [ContentPart(type="input_text", text=news.text)]
-        self._responses.want(Want(item=MessageItem(role="system", content=content)))
+        self._responses.want(Want(item=MessageItem(role="system", content=content), begins=True))
         return self._settle()
 
     def _talk_pressed(self, _: s.TalkPressed) -> list[s.Effect]:
@@ -266,7 +266,7 @@ class Conversation:
         self._talking = self._responses.hold = False
         if ms < MIN_COMMIT_MS:
             return [s.Send(ask.InputAudioClear()), *self._settle()]
-        self._responses.want(Want())
+        self._responses.want(Want(begins=True))
         return [s.Send(ask.InputAudioCommit()), *self._status.go(Trigger.ASKED), *self._settle()]
 
     def _mute_toggled(self, _: s.MuteToggled) -> list[s.Effect]:

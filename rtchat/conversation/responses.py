@@ -23,12 +23,14 @@ class Want:
     """An answer that is wanted.
 
     Attributes:
-        item: To be put into the conversation first, which begins a new turn; None when all it needs is there.
+        item: To be put into the conversation first; None when all it needs is there.
         params: Overrides for the response.
+        begins: It is a turn of its own, and does not go on with the present one.
     """
 
     item: Item | None = None
     params: ResponseParams | None = None
+    begins: bool = False
 
 
 @dataclass(slots=True)
@@ -69,7 +71,7 @@ class Responses:
     @property
     def turn_goes_on(self) -> bool:
         """An answer is under way, asked for, or wanted by the present turn."""
-        return not self.idle or bool(self._queue and self._queue[0].item is None)
+        return not self.idle or bool(self._queue and not self._queue[0].begins)
 
     @property
     def answering(self) -> bool:
@@ -83,15 +85,16 @@ class Responses:
         return self.answering or asked or bool(self._queue)
 
     def want(self, want: Want) -> None:
-        """Ask for an answer, now or later; wants without an item of their own are the same want."""
+        """Ask for an answer, now or later; one answer does for all wants without an item of their own."""
         if want.item is not None:
             self._queue.append(want)
-        elif want not in self._queue:
-            self._queue.appendleft(want)
+            return
+        self._forget_wants_without_item()
+        self._queue.appendleft(want)
 
     def next(self, *, sounding: bool) -> list[ClientEvent]:
         """What may be sent now. A new turn also waits until the last one was heard."""
-        if not self.idle or self.hold or not self._queue or (sounding and self._queue[0].item is not None):
+        if not self.idle or self.hold or not self._queue or (sounding and self._queue[0].begins):
             return []
         want = self._queue.popleft()
         self._count += 1
@@ -133,7 +136,7 @@ class Responses:
             self._presumed = request
             return not request.dropped
         if covers:
-            self._queue = deque(want for want in self._queue if want.item is not None)
+            self._forget_wants_without_item()
         return True
 
     def done(self, response_id: str) -> None:
@@ -159,3 +162,6 @@ class Responses:
         if early and not request.dropped:
             self.want(Want(params=request.want.params))  # its item is in the conversation already
         return early
+
+    def _forget_wants_without_item(self) -> None:
+        self._queue = deque(want for want in self._queue if want.item is not None)

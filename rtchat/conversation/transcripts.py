@@ -105,7 +105,7 @@ def _said(entry: Entry) -> UserSaid | AssistantSaid:
 
 def _words_of(item: Item) -> dict[int, str]:
     """The words of a message, where the item itself carries them."""
-    if not isinstance(item, MessageItem) or item.status == "in_progress":
+    if not isinstance(item, MessageItem) or item.status not in (None, "completed"):
         return {}
     words = {index: part.text or part.transcript or "" for index, part in enumerate(item.content)}
     return {index: text for index, text in words.items() if text}
