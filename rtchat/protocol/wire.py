@@ -13,8 +13,14 @@ from pydantic import TypeAdapter, ValidationError
 
 from rtchat.errors import WireError
 from rtchat.protocol.client_events import ClientEvent
+from rtchat.protocol.items import Item, MessageItem
 from rtchat.protocol.server_events import (
+    ItemRetrieved,
     KnownServerEvent,
+    OutputItemAdded,
+    OutputItemDone,
+    ResponseCreated,
+    ResponseDone,
     ServerEvent,
     SessionCreated,
     SessionUpdated,
@@ -37,6 +43,19 @@ _BETA_TYPES: Final = {
     "response.audio_transcript.delta": "response.output_audio_transcript.delta",
     "response.audio_transcript.done": "response.output_audio_transcript.done",
 }
+# Named as today, but what is in them may be of the beta.
+_MAY_BE_BETA: Final = frozenset(
+    {
+        *_BETA_TYPES,
+        "session.created",
+        "session.updated",
+        "conversation.item.retrieved",
+        "response.output_item.added",
+        "response.output_item.done",
+        "response.created",
+        "response.done",
+    }
+)
 _BETA_CONTENT: Final = {"text": "output_text", "audio": "output_audio"}
 _BETA_FORMATS: Final = {
     "pcm16": {"type": "audio/pcm", "rate": 24_000},
@@ -64,8 +83,7 @@ def decode_server_event(frame: str | bytes) -> ServerEvent:
         event = _SERVER.validate_json(frame)
     except ValidationError:
         return _second_look(frame)
-    beta_session = isinstance(event, SessionCreated | SessionUpdated) and isinstance(event.session, dict)
-    return _second_look(frame) if beta_session or event.type in _BETA_TYPES else event
+    return _second_look(frame) if event.type in _MAY_BE_BETA and _is_beta(event) else event
 
 
 def decode_client_event(frame: str | bytes) -> ClientEvent:
@@ -110,6 +128,22 @@ def _second_look(frame: str | bytes) -> ServerEvent:
         return _SERVER.validate_json(json.dumps(_from_beta(raw)))
     except ValidationError:
         return UnknownEvent(type=raw["type"], raw=raw)
+
+
+def _is_beta(event: KnownServerEvent) -> bool:
+    """Does it need `_from_beta`? Asked only of the types in `_MAY_BE_BETA`."""
+    items: list[Item] = []
+    match event:
+        case SessionCreated() | SessionUpdated():
+            return isinstance(event.session, dict)
+        case ItemRetrieved() | OutputItemAdded() | OutputItemDone():
+            items = [event.item]
+        case ResponseCreated() | ResponseDone():
+            items = event.response.output or []
+        case _:
+            return True
+    said = [item for item in items if isinstance(item, MessageItem) and item.role == "assistant"]
+    return any(part.type in _BETA_CONTENT for item in said for part in item.content)
 
 
 def _from_beta(raw: dict[str, Any]) -> dict[str, Any]:

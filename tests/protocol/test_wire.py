@@ -15,6 +15,7 @@ from rtchat.protocol.server_events import (
     ItemAdded,
     OutputAudioDelta,
     OutputAudioDone,
+    OutputItemAdded,
     OutputTextDelta,
     OutputTextDone,
     OutputTranscriptDelta,
@@ -220,10 +221,20 @@ def test_a_transcription_session():
     assert isinstance(event.session, TranscriptionSession)
 
 
-def test_a_beta_response():
-    item = {"type": "message", "role": "assistant", "content": [{"type": "text", "text": "a"}]}
-    event = read(type="response.done", response={"id": "r", "modalities": ["text"], "output": [item]})
-    assert isinstance(event, ResponseDone)
+def test_a_beta_answer_under_names_of_today():
+    item = {"type": "message", "role": "assistant", "content": [{"type": "text", "text": "a"}, {"type": "audio"}]}
+    user = {"type": "message", "role": "user", "content": [{"type": "text", "text": "a"}]}
+    done = read(type="response.done", response={"id": "r", "modalities": ["audio", "text"], "output": [item, user]})
+    assert isinstance(done, ResponseDone)
+    assert done.response.output_modalities == ["audio"]
+    added = read(type="response.output_item.added", response_id="r", output_index=0, item=item)
+    assert isinstance(added, OutputItemAdded)
+    kinds = [
+        [part.type for part in found.content]
+        for found in [*(done.response.output or []), added.item]
+        if isinstance(found, MessageItem)
+    ]
+    assert kinds == [["output_text", "output_audio"], ["text"], ["output_text", "output_audio"]]
 
 
 # --- encoding ---------------------------------------------------------------------------------------------
