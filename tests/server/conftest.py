@@ -151,7 +151,7 @@ class Client:
         await self.send("input_audio_buffer.append", audio=sound)
 
     async def event(self) -> dict[str, Any]:
-        frame = await asyncio.wait_for(self.socket.recv(), 5)
+        frame = await asyncio.wait_for(self.socket.recv(), 20)
         event = json.loads(frame)
         self.oracle.validate_python(event)
         return event

@@ -1,6 +1,14 @@
+import asyncio
+import base64
+import shutil
+import signal
+import subprocess
+import sys
 import time
 
+import numpy as np
 import pytest
+import soxr
 
 from rtchat.errors import UsageError
 from rtchat.server.run import ServerConfig, embedded
@@ -58,3 +66,55 @@ async def test_an_engine_that_does_not_exist():
     with pytest.raises(UsageError, match="nope"):
         async with embedded(ServerConfig(llm="nope")):
             pass
+
+
+# --- with the engines that a user gets --------------------------------------------------------------------
+
+
+@pytest.mark.skipif(shutil.which("flite") is None, reason="nobody to speak: flite is not installed")
+async def test_a_spoken_question_is_heard_and_answered(connect):
+    question = await flite("What is two plus three?")
+    async with embedded() as url, connect(url) as client:
+        for at in range(0, len(question), 4800):
+            sound = base64.b64encode(question[at : at + 4800]).decode()
+            await client.send("input_audio_buffer.append", audio=sound)
+        events = await client.until("response.done")
+    (item,) = events[-1]["response"]["output"]
+    assert "5" in item["content"][0]["transcript"] or "five" in item["content"][0]["transcript"].lower()
+    assert events[-1]["response"]["usage"]["output_token_details"]["audio_tokens"] > 10
+
+
+async def test_typing_needs_neither_voice_nor_ears(connect, monkeypatch):
+    monkeypatch.setenv("PATH", "/nowhere")
+    monkeypatch.setitem(sys.modules, "pocketsphinx", None)
+    async with embedded() as url, connect(url) as client:
+        await client.say("What is two plus three?")
+        await client.send("response.create", response={"output_modalities": ["text"]})
+        typed = (await client.until("response.done"))[-1]["response"]
+        await client.send("response.create")
+        spoken = (await client.until("response.done"))[-1]["response"]
+    assert "5" in typed["output"][0]["content"][0]["text"]
+    assert spoken["status"] == "failed"
+    assert "espeak-ng" in spoken["status_details"]["error"]["message"]
+
+
+async def flite(text: str) -> bytes:
+    """Somebody says that: 24 kHz, with silence before and after."""
+    command = ["flite", "-voice", "slt", "-t", text, "-o", "/dev/stdout"]
+    wav = await asyncio.to_thread(subprocess.check_output, command, stderr=subprocess.DEVNULL)
+    rate = int.from_bytes(wav[24:28], "little")
+    speech = soxr.resample(np.frombuffer(wav[44:], dtype="<i2"), rate, 24_000).tobytes()
+    return bytes(48 * 300) + speech + bytes(48 * 700)
+
+
+async def test_serve_ends_at_ctrl_c_and_sigterm():
+    code = "import asyncio; from rtchat.server.run import *; asyncio.run(serve(ServerConfig()))"
+    for number in (signal.SIGINT, signal.SIGTERM):
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-c", code, stderr=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
+        )
+        first = await asyncio.wait_for(process.stderr.readline(), 20)
+        assert first.startswith(b"Listening on ws://127.0.0.1:")
+        process.send_signal(number)
+        out, err = await asyncio.wait_for(process.communicate(), 10)
+        assert (process.returncode, out, err) == (0, b"", b"")

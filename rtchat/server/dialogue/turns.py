@@ -14,8 +14,8 @@ from rtchat.protocol.config import SemanticVad, ServerVad
 WINDOW_MS = 32
 ONSET_WINDOWS = 2
 """Windows in a row that must be speech: a click or a cough's first 32 ms is not a turn."""
-PAUSE_WINDOWS = 5
-"""Windows of silence (160 ms) after which a turn may well be over."""
+PAUSE_WINDOWS = 3
+"""Windows of silence (96 ms) after which a turn may well be over."""
 HYSTERESIS = 0.15
 """Speech goes on while its probability is above the threshold less this, as Silero's authors do it."""
 SEMANTIC_SILENCE_MS = {"low": 2000, "medium": 1000, "high": 500, "auto": 1000}

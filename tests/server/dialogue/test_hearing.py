@@ -3,6 +3,7 @@
 import pytest
 
 from rtchat.server.dialogue import signals as sig
+from rtchat.server.dialogue.turns import PAUSE_WINDOWS
 
 KIND = "conversation.item.input_audio_transcription"
 
@@ -14,7 +15,7 @@ def pause(talk, of_type):
     talk.hear(*[0.9] * 10)
 
     def pausing():
-        return of_type(talk.hear(*[0.0] * 5), sig.Transcribe)
+        return of_type(talk.hear(*[0.0] * PAUSE_WINDOWS), sig.Transcribe)
 
     return pausing
 
@@ -22,14 +23,14 @@ def pause(talk, of_type):
 def test_words_found_before_the_turn_is_over_are_there_at_once(talk, pause, names, of_type):
     ahead = pause()
     assert talk.tell(sig.Recognised(ahead.key, "stop")) == []
-    events = talk.hear(*[0.0] * 11)
+    events = talk.hear(*[0.0] * (16 - PAUSE_WINDOWS))
     assert names(events)[-4:] == [f"{KIND}.delta", f"{KIND}.completed", "response.created", "Think"]
     assert of_type(events, f"{KIND}.completed")["item_id"] == events[0]["item_id"]
 
 
 def test_words_found_after_the_turn_is_over(talk, pause, names):
     ahead = pause()
-    assert names(talk.hear(*[0.0] * 11))[-1] == "response.created"
+    assert names(talk.hear(*[0.0] * (16 - PAUSE_WINDOWS)))[-1] == "response.created"
     assert names(talk.tell(sig.Recognised(ahead.key, "stop"))) == [f"{KIND}.delta", f"{KIND}.completed", "Think"]
 
 
@@ -40,13 +41,13 @@ def test_the_user_goes_on(talk, pause):
     again = pause()
     assert len(again.pcm) > len(ahead.pcm)
     talk.tell(sig.Recognised(again.key, "stop it"))
-    think = talk.hear(*[0.0] * 11)[-1]
+    think = talk.hear(*[0.0] * (16 - PAUSE_WINDOWS))[-1]
     assert [message.text for message in think.prompt.messages] == ["stop it"]
 
 
 def test_a_failure_ahead_is_tried_again_with_the_whole_turn(talk, pause, of_type):
     talk.tell(sig.NotRecognised(pause().key, "It broke."))
-    events = talk.hear(*[0.0] * 11)
+    events = talk.hear(*[0.0] * (16 - PAUSE_WINDOWS))
     item = of_type(events, "input_audio_buffer.committed")["item_id"]
     assert of_type(events, sig.Transcribe).key == item
     assert (

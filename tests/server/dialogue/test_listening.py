@@ -3,6 +3,7 @@ import base64
 import pytest
 
 from rtchat.server.dialogue import signals as sig
+from rtchat.server.dialogue.turns import PAUSE_WINDOWS
 
 TURN = [
     "input_audio_buffer.speech_stopped",
@@ -23,7 +24,7 @@ def test_a_spoken_turn_in_the_recorded_order(talk, names):
     assert stopped[0]["item_id"] == started[0]["item_id"] == stopped[2]["item"]["id"]
     assert stopped[1]["previous_item_id"] is None
     assert stopped[2]["item"]["content"] == [{"type": "input_audio", "transcript": None}]
-    assert len(ahead.pcm) == ((55 + 3 + 5) * 32 - 1460) * 48
+    assert len(ahead.pcm) == ((55 + 3 + PAUSE_WINDOWS) * 32 - 1460) * 48
     item = talk.send("conversation.item.retrieve", item_id=stopped[0]["item_id"])[0]["item"]
     assert len(base64.b64decode(item["content"][0]["audio"])) == (stopped[0]["audio_end_ms"] - 1460) * 48
 
@@ -162,7 +163,7 @@ def test_turning_detection_off_and_on_keeps_positions(talk):
 def test_new_rules_in_the_middle_of_speech(talk, names):
     talk.hear(0.9, 0.9)
     talk.update(audio={"input": {"turn_detection": {"type": "server_vad", "silence_duration_ms": 100}}})
-    assert names(talk.hear(*[0.0] * 4))[0] == "input_audio_buffer.speech_stopped"
+    assert names(talk.hear(*[0.0] * 4))[:2] == ["Transcribe", "input_audio_buffer.speech_stopped"]
 
 
 def test_silence_after_an_answer_makes_the_assistant_speak_up(talk, names, of_type):

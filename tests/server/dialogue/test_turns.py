@@ -1,7 +1,7 @@
 import pytest
 
 from rtchat.protocol.config import SemanticVad, ServerVad
-from rtchat.server.dialogue.turns import InputBuffer, Paused, Resumed, Segmenter, Started, Stopped
+from rtchat.server.dialogue.turns import PAUSE_WINDOWS, InputBuffer, Paused, Resumed, Segmenter, Started, Stopped
 
 MS = 48  # bytes
 
@@ -13,7 +13,7 @@ def feed(segmenter, *probabilities):
 def test_positions_are_multiples_of_32_ms():
     segmenter = Segmenter(ServerVad(prefix_padding_ms=0, silence_duration_ms=200))
     found = feed(segmenter, *[0.0] * 5, *[0.9] * 4, *[0.0] * 7)
-    assert found == [Started(160), Paused(14 * 32), Stopped(16 * 32)]
+    assert found == [Started(160), Paused((9 + PAUSE_WINDOWS) * 32), Stopped(16 * 32)]
 
 
 def test_speech_goes_on_through_a_dip():
@@ -24,8 +24,8 @@ def test_speech_goes_on_through_a_dip():
 
 def test_a_pause_that_is_not_the_end():
     segmenter = Segmenter(ServerVad(silence_duration_ms=500))
-    found = feed(segmenter, 0.9, 0.9, *[0.0] * 4, 0.9, *[0.0] * 6, 0.9, 0.9)
-    assert found == [Started(0), Paused(12 * 32), Resumed()]
+    found = feed(segmenter, 0.9, 0.9, *[0.0] * (PAUSE_WINDOWS - 1), 0.9, *[0.0] * 6, 0.9, 0.9)
+    assert found == [Started(0), Paused((2 + 2 * PAUSE_WINDOWS) * 32), Resumed()]
 
 
 def test_the_start_is_never_before_the_beginning():
