@@ -297,8 +297,10 @@ class _Dial(ws.connect):
 
 async def _dial(endpoint: Endpoint, patience: float, keepalive: float) -> ws.ClientConnection:
     """Open the socket, and call every way in which that can fail by its name."""
-    proxy = None if _is_loopback(endpoint.hostname) else get_proxy(parse_uri(endpoint.url))
+    proxy = None
     try:
+        if not _is_loopback(endpoint.hostname):
+            proxy = get_proxy(parse_uri(endpoint.url))
         connection = await _Dial(
             endpoint.url,
             additional_headers=dict(endpoint.headers),

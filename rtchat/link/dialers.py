@@ -227,7 +227,8 @@ def _parse(address: str) -> SplitResult:
     """The parts of an address that can be dialled."""
     try:
         parts = urlsplit(address.strip())
-        usable = parts.scheme in _SCHEMES and bool(parts.hostname) and (parts.port is None or parts.port > 0)
+        usable = parts.scheme in _SCHEMES and bool(parts.hostname) and parts.port != 0
+        usable = usable and bool(parts.username) == bool(parts.password)
     except ValueError:
         usable = False
     if not usable or any(mark.isspace() for mark in address.strip()):

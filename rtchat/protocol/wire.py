@@ -162,9 +162,10 @@ def _from_beta(raw: dict[str, Any]) -> dict[str, Any]:
 def _item_from_beta(item: dict[str, Any]) -> dict[str, Any]:
     if item.get("role") != "assistant" or not isinstance(item.get("content"), list):
         return item
+    # `in list(…)`: what stands there may be anything, and not everything has a hash.
     parts = [
-        {**part, "type": _BETA_CONTENT.get(part.get("type", ""), part.get("type"))}
-        if isinstance(part, dict)
+        {**part, "type": _BETA_CONTENT[part["type"]]}
+        if isinstance(part, dict) and part.get("type") in list(_BETA_CONTENT)
         else part
         for part in item["content"]
     ]
@@ -204,7 +205,7 @@ def _session_from_beta(session: dict[str, Any]) -> dict[str, Any]:
     if isinstance(audio_out.get("voice"), dict):  # Azure Voice Live: {"type": "openai", "name": "alloy"}
         audio_out["voice"] = audio_out["voice"].get("name")
     for old, side in (("input_audio_format", audio_in), ("output_audio_format", audio_out)):
-        if session.get(old) in _BETA_FORMATS:
+        if session.get(old) in list(_BETA_FORMATS):
             side["format"] = _BETA_FORMATS[session[old]]
     kept = ("type", "id", "object", "expires_at", "model", "instructions", "tools", "tool_choice")
     changed: dict[str, Any] = {name: session[name] for name in kept if name in session}

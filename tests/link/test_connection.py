@@ -467,8 +467,9 @@ async def test_an_unknown_host():
     assert error.message == "The host name nobody.invalid cannot be resolved."
 
 
-async def test_a_host_name_that_cannot_be_one():
-    error = await failure(url(f"ws://{'x' * 70}.example"))
+@pytest.mark.parametrize("label", ["x" * 70, "ü" * 70])
+async def test_a_host_name_that_cannot_be_one(label: str):
+    error = await failure(url(f"ws://{label}.example"))
     assert "cannot be resolved" in error.message
 
 

@@ -139,7 +139,18 @@ def test_an_address_with_a_translation_or_a_call():
 
 @pytest.mark.parametrize(
     "wrong",
-    ["", "host", "host:80", "ftp://host", "ws://", "ws:///path", "ws://host:99999", "ws://ho st", "ws://[::1"],
+    [
+        "",
+        "host",
+        "host:80",
+        "ftp://host",
+        "ws://",
+        "ws:///path",
+        "ws://host:99999",
+        "ws://ho st",
+        "ws://[::1",
+        "ws://me@host",
+    ],
 )
 def test_an_address_that_cannot_be_dialled(wrong: str):
     for build in (

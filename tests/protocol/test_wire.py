@@ -1,9 +1,12 @@
 import json
+import random
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from openai.types.realtime import RealtimeServerEvent
 
 from rtchat.errors import WireError
 from rtchat.protocol import wire
@@ -102,6 +105,68 @@ def test_an_error_says_which_event_caused_it():
     event = read(type="error", event_id="e", error={"type": "t", "code": None, "message": "m", "event_id": "mine"})
     assert isinstance(event, ErrorEvent)
     assert (event.error.event_id, event.error.code) == ("mine", None)
+
+
+def broken(value: Any, chance: random.Random) -> Any:
+    """A JSON value with something in it that does not belong there, or something missing."""
+    if isinstance(value, dict) and value:
+        name = chance.choice(list(value))
+        if chance.random() < 0.1:
+            return {key: member for key, member in value.items() if key != name}
+        if chance.random() < 0.1:
+            return {**value, chance.choice(["modalities", "voice", "type", "role", "\ud800"]): chance.choice(ODD)}
+        return {**value, name: broken(value[name], chance)}
+    if isinstance(value, list) and value:
+        return [broken(member, chance) for member in value]
+    return chance.choice(ODD)
+
+
+ODD = (
+    None,
+    5,
+    -1.5,
+    "x",
+    "",
+    [],
+    {},
+    True,
+    [None],
+    {"type": "text"},
+    "\ud800",
+    [[1]],
+    {"type": 5},
+    {"a": {"b": []}},
+)
+
+
+def test_nothing_that_a_server_sends_breaks_the_reader(sdk_objects: Callable[[Any], list[dict[str, Any]]]):
+    chance = random.Random(20)
+    frames = sdk_objects(RealtimeServerEvent)
+    kinds = set()
+    for _ in range(3_000):
+        raw = broken(broken(chance.choice(frames), chance), chance)
+        try:
+            kinds.add(type(wire.decode_server_event(json.dumps(raw))))
+        except WireError:
+            kinds.add(WireError)
+    assert {WireError, UnknownEvent} < kinds
+
+
+@pytest.mark.parametrize(
+    "session",
+    [
+        {"modalities": 5, "voice": {"name": 5}, "input_audio_format": ["x"], "output_audio_format": {"a": 1}},
+        {"modalities": [["text"]], "turn_detection": [], "voice": []},
+    ],
+)
+def test_a_broken_beta_session_breaks_nothing(session: dict[str, Any]):
+    assert isinstance(read(type="session.created", session=session), SessionCreated | UnknownEvent)
+
+
+@pytest.mark.parametrize("odd", [["a"], {"a": 1}, None, 5])
+def test_a_broken_beta_part_breaks_nothing(odd: Any):
+    item = {"type": "message", "role": "assistant", "content": [{"type": odd}, 5]}
+    assert isinstance(read(type="conversation.item.created", item=item), UnknownEvent)
 
 
 # --- beta names -------------------------------------------------------------------------------------------
