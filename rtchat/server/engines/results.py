@@ -186,9 +186,9 @@ def _timer(result: Any, asked: Mapping[str, Any]) -> str | None:
 
 
 def _anything(result: Any) -> str:
+    if result is None or result is True or result in ("", {}, []):
+        return "Done"
     match result:
-        case None | "" | True | {} | []:
-            return "Done"
         case False:
             return "The answer is no"
         case str():
@@ -206,10 +206,20 @@ def _anything(result: Any) -> str:
             key, value = next(iter(result.items()))
             if key in ("result", "output", "value", "answer", "text", "status", "ok", "success"):
                 return "Done" if value in (True, "ok", "success", "done") else _anything(value)
-    fields = [
-        f"the {' '.join(_label(key))} is {_inside(value, key)}" for key, value in list(result.items())[:_MOST]
-    ]
-    return _and(fields)
+    return _and([_field(key, value) for key, value in list(result.items())[:_MOST]])
+
+
+def _field(key: str, value: Any) -> str:
+    """A field of an object as a clause."""
+    label = " ".join(_label(key))
+    match value:
+        case bool():
+            return f"it is {label}" if value else f"it is not {label}"
+        case []:
+            return f"there are no {label}"
+        case list():
+            return f"the {label} are {_inside(value, key)}"
+    return f"the {label} is {_inside(value, key)}"
 
 
 def _label(key: str) -> list[str]:

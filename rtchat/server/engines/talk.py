@@ -19,7 +19,7 @@ def repeat_after_me(turn: Turn) -> Answer | None:
         turn.raw.strip(),
         re.IGNORECASE | re.DOTALL,
     )
-    if not match or re.match(r"(that|it|again|what|something)\b", match[1], re.IGNORECASE):
+    if not match or re.match(r"(that|it|again|after me|what (?:you|i|did))\b", match[1], re.IGNORECASE):
         return None
     words = match[1].strip(" \"'“”")
     return [words[:1].upper() + words[1:] + ("" if words[-1:] in ".!?" else ".")] if words else None

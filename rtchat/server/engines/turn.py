@@ -45,6 +45,7 @@ _SHORT_FORMS = (
     (r"[\u2018\u2019`]", "'"),
     (r"\b(what|where|who|that|it|how|there|name)'?s\b(?!')", r"\1 is"),
     (r"\bits\b", "it is"),
+    (r"\bst\. ", "st "),
     (r"\bi'm\b", "i am"),
     (r"\b(you|we|they)'re\b", r"\1 are"),
     (r"\bcan't\b", "cannot"),
