@@ -10,6 +10,8 @@ from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any, Literal
 
+from pydantic import SecretStr
+
 from rtchat.catalog import (
     DEFAULT_MODEL,
     DEFAULT_TRANSCRIPTION_MODEL,
@@ -87,26 +89,30 @@ class Plan:
         if embedded_url is not None:
             return dialers.url(embedded_url, model=self.model, label="the embedded server", translation=translates)
         if self.where == "url":
+            # OpenAI's key is for OpenAI: another server gets the one that was set for it, or none.
             address = settings.url or settings.server
-            key = settings.openai_api_key.get_secret_value() if settings.openai_api_key else None
-            return dialers.url(address, key, model=self.model, translation=translates)
+            return dialers.url(address, _key(settings.api_key), model=self.model, translation=translates)
         if self.where == "azure":
             return dialers.azure(
                 settings.azure_openai_endpoint or "",
-                settings.azure_openai_api_key.get_secret_value() if settings.azure_openai_api_key else None,
+                _key(settings.azure_openai_api_key),
                 deployment=self.model,
                 api_version=settings.openai_api_version,
                 translation=translates,
             )
         return dialers.openai(
             self.model,
-            settings.openai_api_key.get_secret_value() if settings.openai_api_key else "none",
+            _key(settings.openai_api_key),
             base_url=settings.openai_base_url,
             organization=settings.openai_org_id,
             project=settings.openai_project_id,
             safety_identifier=settings.safety_identifier,
             translation=translates,
         )
+
+
+def _key(secret: SecretStr | None) -> str | None:
+    return secret.get_secret_value() if secret is not None else None
 
 
 def make_plan(mode: Mode, settings: Settings, *, today: date) -> Plan:

@@ -154,7 +154,7 @@ class Session:
         for line in self._plan.news:
             self._display.tell(line)
         if self._recording is not None:
-            stack.callback(self._close_recording, self._recording)
+            stack.push_async_callback(self._close_recording, self._recording)
         await stack.enter_async_context(self._sound)
         self._machine = self._make_machine(self._echo())
         if self._recording is not None:
@@ -177,9 +177,10 @@ class Session:
         acoustic = settings.input_wav is None and settings.output_wav is None
         return "half-duplex" if acoustic and not looks_like_headphones(self._sound.output_name) else "off"
 
-    def _close_recording(self, recording: Recording) -> None:
+    async def _close_recording(self, recording: Recording) -> None:
         ledger = self._ledger
-        recording.close({"turns": ledger.turns, "usage": ledger.usage, "cost_usd": round(ledger.cost_usd, 6)})
+        totals = {"turns": ledger.turns, "usage": ledger.usage, "cost_usd": round(ledger.cost_usd, 6)}
+        await asyncio.to_thread(recording.close, totals)  # it may wait for a slow disk
 
     async def _hold(self, stack: AsyncExitStack) -> RtchatError | str:
         """Connect, start every task, wait until the session is over, stop them."""

@@ -99,6 +99,7 @@ class Settings(BaseSettings):
     )
     sessions_dir: Path = Field(default_factory=_sessions_dir, description="where recordings are kept")
 
+    api_key: SecretStr | None = Field(None, description="the key for --url, and for a --server that is an address")
     openai_api_key: SecretStr | None = Field(None, validation_alias="OPENAI_API_KEY", description="OpenAI's key")
     openai_base_url: str | None = Field(
         None, validation_alias="OPENAI_BASE_URL", description="another OpenAI server"
@@ -210,7 +211,7 @@ class Settings(BaseSettings):
             raise ValueError(f"must be a ws:// or wss:// address, not '{value}'")
         return value
 
-    @field_validator("openai_api_key", "azure_openai_api_key")
+    @field_validator("api_key", "openai_api_key", "azure_openai_api_key")
     @classmethod
     def _key_is_clean(cls, value: SecretStr | None) -> SecretStr | None:
         """A key goes into an HTTP header: blanks around it are a slip, others a mistake."""

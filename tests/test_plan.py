@@ -72,6 +72,13 @@ def test_any_address_is_dialled_as_it_is():
     assert plan(server="ws://127.0.0.1:9/v1").endpoint().url.startswith("ws://127.0.0.1:9/v1/realtime")
 
 
+def test_another_server_gets_its_own_key_and_never_openai_s(monkeypatch):
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-test")
+    assert "Authorization" not in plan(server="ws://127.0.0.1:9/v1").endpoint().headers
+    monkeypatch.setenv("RTCHAT_API_KEY", "its-own")
+    assert plan(server="ws://127.0.0.1:9/v1").endpoint().headers["Authorization"] == "Bearer its-own"
+
+
 def test_a_deprecated_model_warns_with_its_date(monkeypatch):
     monkeypatch.setenv("OPENAI_API_KEY", "sk-test")
     (news,) = plan(model="gpt-realtime").news
