@@ -8,6 +8,7 @@ import secrets
 import string
 import time
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from starlette.applications import Starlette
 from starlette.responses import JSONResponse
@@ -134,6 +135,7 @@ def check_key(socket: WebSocket, api_key: str | None) -> None:
         )
         raise Rejected("beta_api_shape_disabled", message)
     if api_key is None:
+        _check_origin(socket)
         return
     scheme, _, shown = socket.headers.get("authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not shown:
@@ -146,6 +148,14 @@ def check_key(socket: WebSocket, api_key: str | None) -> None:
     if not hmac.compare_digest(shown.encode(), api_key.encode()):
         message = f"Incorrect API key provided: {_masked(shown)}. Use the key that the server was started with."
         raise Rejected("invalid_api_key", message)
+
+
+def _check_origin(socket: WebSocket) -> None:
+    """Any web page may open a socket to this machine; without a key, only pages of this machine are let in."""
+    origin = urlsplit(socket.headers.get("origin", "")).hostname
+    if origin not in (None, "localhost", "127.0.0.1", "::1"):
+        message = f"Pages of {origin} cannot use this server. Start it with a key, and give them the key."
+        raise Rejected("invalid_origin", message)
 
 
 def check_model(model: str | None) -> str:

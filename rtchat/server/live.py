@@ -182,7 +182,7 @@ class Live:
     async def _detect(self, pcm: bytes) -> None:
         if self._ears is None:
             try:
-                self._ears = Ears(self._engines.new_vad())
+                self._ears = Ears(await asyncio.to_thread(self._engines.new_vad))  # loads a model
             except Exception as error:
                 self._feed(sig.Deaf(reason(error)))
                 return

@@ -1,7 +1,8 @@
 """Figures of the embedded server: python tests/bench/bench_server.py [turns]
 
-A spoken question is sent in real time, in 20 ms chunks; the figure runs from reading `speech_stopped` (the
-detector's own silence is over) to reading the first `response.output_audio.delta`: recognition, answer, first sound.
+A spoken question is sent in real time, in 20 ms chunks; the figure runs from reading `speech_stopped`
+(the detector's own silence is over) to reading the first `response.output_audio.delta`: recognition, answer and
+first sound.
 """
 
 from __future__ import annotations

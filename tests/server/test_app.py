@@ -99,6 +99,14 @@ def test_ids_look_like_the_apis():
     assert new_id("item") != new_id("item")
 
 
+@pytest.mark.parametrize(
+    ("origin", "first"), [("https://evil.example", "error"), ("http://localhost:3000", "session.created")]
+)
+async def test_without_a_key_only_pages_of_this_machine_come_in(engines, connect, origin, first):
+    async with embedded(engines=engines) as url, connect(url, origin=origin) as client:
+        assert client.created["type"] == first
+
+
 async def test_health(engines, connect):
     async with embedded(LOCKED, engines=engines) as url, httpx.AsyncClient() as http:
         health = f"{url.removesuffix('/v1')}/healthz".replace("ws://", "http://")

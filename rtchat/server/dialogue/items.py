@@ -247,13 +247,15 @@ def heard(said: Sequence[Said], heard_bytes: int) -> list[Said]:
 
 def messages(entries: Sequence[Entry], store: Store) -> list[Message]:
     """What the language model is told."""
+    names = {e.item.call_id: e.item.name for e in entries if isinstance(e.item, FunctionCallItem)}
     told = []
     for entry in entries:
         item = entry.item
         if isinstance(item, FunctionCallItem):
             told.append(Message("call", item.arguments, item.name, item.call_id or ""))
         elif isinstance(item, FunctionCallOutputItem):
-            told.append(Message("tool", item.output, store.call_name(item.call_id), item.call_id))
+            name = names.get(item.call_id) or store.call_name(item.call_id)
+            told.append(Message("tool", item.output, name, item.call_id))
         elif isinstance(item, MessageItem):
             told.append(Message(item.role, _text(entry)))
     return told

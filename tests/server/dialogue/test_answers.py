@@ -73,6 +73,14 @@ def test_a_tool_round(talk, of_type):
     ]
 
 
+def test_a_tool_round_of_its_own(talk, of_type):
+    call = {"type": "function_call", "call_id": "c", "name": "look", "arguments": "{}"}
+    output = {"type": "function_call_output", "call_id": "c", "output": "fog"}
+    asked = {"conversation": "none", "input": [call, output]}
+    prompt = of_type(talk.send("response.create", response=asked), sig.Think).prompt
+    assert prompt.messages == [Message("call", "{}", "look", "c"), Message("tool", "fog", "look", "c")]
+
+
 def test_nothing_to_cancel(talk):
     (error,) = talk.send("response.cancel")
     assert error["error"]["code"] == "response_cancel_not_active"
