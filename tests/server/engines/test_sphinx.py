@@ -1,0 +1,136 @@
+import asyncio
+import os
+import stat
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from rtchat.errors import EngineError
+from rtchat.server.engines.base import Transcript
+from rtchat.server.engines.espeak import EspeakTextToSpeech
+from rtchat.server.engines.grammar import build
+from rtchat.server.engines.sphinx import SphinxSpeechToText
+
+GRAMMAR = build()
+QUESTION = "what is the weather in london"
+
+
+@pytest.fixture
+def ears() -> Iterator[SphinxSpeechToText]:
+    engine = SphinxSpeechToText()
+    yield engine
+    engine.close()
+
+
+async def spoken(text: str) -> bytes:
+    return b"".join([chunk async for chunk in EspeakTextToSpeech().speak(text, voice="shimmer")])
+
+
+async def test_hears_and_never_stalls_the_event_loop(ears: SphinxSpeechToText):
+    ears.warm_up(GRAMMAR)
+    pcm = await spoken(QUESTION)
+    task = asyncio.ensure_future(ears.transcribe(pcm, 24_000, language="en", grammar=GRAMMAR))
+    longest, last = 0.0, time.perf_counter()
+    while not task.done():
+        await asyncio.sleep(0.001)
+        longest, last = max(longest, time.perf_counter() - last), time.perf_counter()
+    assert await task == Transcript(QUESTION)
+    assert longest < 0.5  # the recognition of this takes longer on the machines that are slow enough to matter
+
+
+async def test_several_sessions_wait_for_each_other(ears: SphinxSpeechToText):
+    pcm = await spoken(QUESTION)
+    heard = await asyncio.gather(*(ears.transcribe(pcm, 24_000, grammar=GRAMMAR) for _ in range(3)))
+    assert [one.text for one in heard] == [QUESTION] * 3
+
+
+async def test_nothing_is_nothing_and_starts_nothing(ears: SphinxSpeechToText):
+    assert await ears.transcribe(b"", 24_000) == Transcript("")
+    assert ears._process is None
+
+
+async def test_only_english(ears: SphinxSpeechToText):
+    with pytest.raises(EngineError, match="hears English, not 'es'"):
+        await ears.transcribe(bytes(48_000), 24_000, language="es")
+
+
+async def test_a_bad_grammar_fails_one_turn(ears: SphinxSpeechToText):
+    with pytest.raises(EngineError, match="JSGF"):
+        await ears.transcribe(bytes(48_000), 24_000, grammar="#JSGF V1.0; grammar g; public <a> = ((;")
+    assert (await ears.transcribe(await spoken(QUESTION), 24_000, grammar=GRAMMAR)).text == QUESTION
+
+
+async def test_a_dead_process_is_replaced(ears: SphinxSpeechToText):
+    await ears.transcribe(bytes(3200), 16_000)
+    assert ears._process is not None
+    ears._process.kill()
+    ears._process.wait()
+    with pytest.raises(EngineError, match="ended unexpectedly"):
+        await ears.transcribe(bytes(3200), 16_000)
+    await ears.transcribe(bytes(3200), 16_000)
+
+
+async def test_no_pocketsphinx_is_one_sentence(tmp_path: Path):
+    """A Python without the package: the same interpreter, isolated from its site-packages."""
+    bare = tmp_path / "python"
+    bare.write_text(f'#!/bin/sh\nexec "{sys.executable}" -S "$@"\n')
+    bare.chmod(bare.stat().st_mode | stat.S_IXUSR)
+    engine = SphinxSpeechToText(str(bare))
+    with pytest.raises(EngineError, match=r"No module named 'pocketsphinx'.*pip install pocketsphinx"):
+        await engine.transcribe(bytes(3200), 16_000)
+    engine.close()
+
+
+@pytest.mark.parametrize(
+    ("python", "why"), [("/no/such/python", "did not start"), ("/bin/false", "ended unexpectedly")]
+)
+async def test_no_python_is_one_sentence(python: str, why: str):
+    engine = SphinxSpeechToText(python)
+    with pytest.raises(EngineError, match=why):
+        await engine.transcribe(bytes(3200), 16_000)
+    engine.close()
+
+
+async def test_closing_ends_the_process():
+    engine = SphinxSpeechToText()
+    await engine.transcribe(bytes(3200), 16_000)
+    assert engine._process is not None
+    pid = engine._process.pid
+    engine.close()
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
+    engine.close()
+
+
+def test_closing_while_it_starts_does_not_wait_for_it():
+    engine = SphinxSpeechToText()
+    engine.warm_up()
+    engine.close()
+    assert engine._process is None
+
+
+def test_it_ends_with_its_parent():
+    """The parent is killed and has no time to tidy up."""
+    program = (
+        "import asyncio, os; from rtchat.server.engines.sphinx import SphinxSpeechToText as S; s = S();"
+        "asyncio.run(s.transcribe(bytes(3200), 16000)); print(s._process.pid, flush=True); os.kill(os.getpid(), 9)"
+    )
+    run = subprocess.run([sys.executable, "-c", program], stdout=subprocess.PIPE, check=False, timeout=60)
+    pid = int(run.stdout)
+    for _ in range(500):
+        if not _alive(pid):
+            return
+        time.sleep(0.01)
+    pytest.fail("the recogniser outlived its parent")
+
+
+def _alive(pid: int) -> bool:
+    """Neither gone nor a zombie that nobody has waited for."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
