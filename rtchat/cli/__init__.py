@@ -5,7 +5,9 @@ Nothing heavy is imported before a command runs, so that `rtchat --help` is quic
 
 from __future__ import annotations
 
+import logging
 import sys
+from typing import Any
 
 import typer
 
@@ -46,11 +48,32 @@ def _root(
 def main() -> None:
     """Run the command line: every failure is one sentence on standard error, never a traceback."""
     try:
-        app()
-    except RtchatError as error:
-        if "debug" in sys.argv:  # --log-level debug
-            raise
-        print(f"rtchat: {error}", file=sys.stderr)
-        sys.exit(error.exit_code)
+        sys.exit(app(standalone_mode=False, prog_name="rtchat"))
     except KeyboardInterrupt:
         sys.exit(130)
+    except Exception as error:
+        if logging.getLogger().isEnabledFor(logging.DEBUG):
+            raise
+        sentence, code = _told(error)
+        print(sentence, file=sys.stderr)
+        sys.exit(code)
+
+
+def _told(error: Exception) -> tuple[str, int]:
+    """A failure as what is printed, and the exit code."""
+    if isinstance(error, RtchatError):
+        return f"rtchat: {error}", error.exit_code
+    if hasattr(error, "format_message"):  # click's complaint about a command line; where click is depends on typer
+        return _usage(error), 2
+    while isinstance(error, ExceptionGroup):
+        error = error.exceptions[0]
+    said = f"{type(error).__name__}: {error}".rstrip(": ")
+    return f"rtchat: A mistake of rtchat's own: {said}. Please report it; --log-level debug shows where.", 1
+
+
+def _usage(error: Any) -> str:
+    message: str = error.format_message()
+    if "\n" in message:  # no command was given: this is the help
+        return message
+    hint = f" See: {error.ctx.command_path} --help" if getattr(error, "ctx", None) else ""
+    return f"rtchat: {message.rstrip('.')}.{hint}"

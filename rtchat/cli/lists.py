@@ -36,13 +36,20 @@ def _table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, as_json:
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    terminal = sys.stdout.isatty()
+    table = Table(box=SIMPLE_HEAD if terminal else None, pad_edge=False)
     for number, column in enumerate(columns):
         table.add_column(column, no_wrap=number == 0)
     for row in rows:
         table.add_row(*(Text("" if cell is None else str(cell)) for cell in row))
-    width = None if sys.stdout.isatty() else 200  # a pipe has no edge
-    Console(highlight=False, width=width).print(table)
+    if terminal:
+        Console(highlight=False).print(table)
+        return
+    # A pipe has no edge, and no colours even where FORCE_COLOR asks for them.
+    console = Console(highlight=False, width=1000, force_terminal=False, color_system=None)
+    with console.capture() as capture:
+        console.print(table)
+    print("\n".join(line.rstrip() for line in capture.get().splitlines()))
 
 
 def devices(json: Json = False) -> None:
@@ -64,6 +71,9 @@ def devices(json: Json = False) -> None:
         )
         for device in list_devices()
     ]
+    if not rows:
+        print("There is no sound device here: `rtchat text` needs none.", file=sys.stderr)
+        return
     _table(("number", "name", "system", "inputs", "outputs", "rate", "default"), rows, as_json=json)
 
 

@@ -41,7 +41,7 @@ def text(
 def tools(
     flags: dict[str, Any],
     tool_timeout: Annotated[
-        float | None, typer.Option("--tool-timeout", help="Seconds that a tool may take.")
+        str | None, typer.Option("--tool-timeout", metavar="SECONDS", help="Seconds that a tool may take.")
     ] = None,
 ) -> None:
     """Talk, and let the assistant act.

@@ -16,7 +16,10 @@ _OUTPUT = "What is shown and kept"
 
 
 class Flag(NamedTuple):
-    """One flag: the setting that it sets, its type, its name, its help and its place in `--help`."""
+    """One flag: the setting that it sets, its type, its name, its help and its place in `--help`.
+
+    Numbers are texts here: the settings check them, and complain in the same words wherever they were given.
+    """
 
     setting: str
     type: Any
@@ -43,8 +46,8 @@ FLAGS = (
     Flag("eagerness", str, ("--eagerness",), "How soon semantic turns end.", _SESSION, "[low|medium|high|auto]"),
     Flag("tools", list[str], ("--tools",), "Tools for the model: a built-in name, a Python file or a module; may "
          "be repeated.", _SESSION, "NAME|FILE|MODULE"),
-    Flag("max_turns", int, ("--max-turns",), "End after so many turns.", _SESSION),
-    Flag("budget", float, ("--budget",), "End when this much is spent.", _SESSION, "USD"),
+    Flag("max_turns", str, ("--max-turns",), "End after so many turns.", _SESSION, "N"),
+    Flag("budget", str, ("--budget",), "End when this much is spent.", _SESSION, "USD"),
     Flag("input_device", str, ("--input-device",), "The microphone: number or part of the name.", _SOUND),
     Flag("output_device", str, ("--output-device",), "The loudspeaker: number or part of the name.", _SOUND),
     Flag("input_wav", Path, ("--input-wav",), "A WAV file as the microphone, in real time; the session ends when "
@@ -68,7 +71,7 @@ FLAGS = (
 
 def _parameter(flag: Flag) -> inspect.Parameter:
     option = typer.Option(*flag.names, help=flag.help, rich_help_panel=flag.panel, metavar=flag.metavar)
-    annotation: Any = Annotated[flag.type | None, option]  # type: ignore[name-defined]
+    annotation: Any = Annotated[flag.type | None, option]
     return inspect.Parameter(flag.setting, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation)
 
 

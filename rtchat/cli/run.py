@@ -16,6 +16,7 @@ from rtchat.conversation.signals import InterruptPressed
 from rtchat.display.base import Display
 from rtchat.display.ndjson import NdjsonDisplay
 from rtchat.display.plain import PlainDisplay
+from rtchat.display.terminal import guarded
 from rtchat.modes import Mode, Offer
 from rtchat.plan import Plan, make_plan
 from rtchat.recording import Recording
@@ -41,8 +42,10 @@ def run_mode(mode: Mode, flags: Mapping[str, Any], prompt: str | None = None) ->
     settings = Settings.load(given, config)
     logging.basicConfig(level=settings.log_level.upper(), format="%(levelname)s %(name)s: %(message)s")
     plan = make_plan(mode, settings, today=datetime.now().astimezone().date())
-    outcome = asyncio.run(_run(plan, prompt))
+    with guarded():  # SIGTERM ends a session like Ctrl-C does: told, with its recording closed
+        outcome = asyncio.run(_run(plan, prompt))
     if outcome.error is not None:
+        logging.getLogger(__name__).debug("The session failed", exc_info=outcome.error)
         if settings.json_:
             print(f"rtchat: {outcome.error}", file=sys.stderr)
         return outcome.error.exit_code
@@ -53,7 +56,7 @@ async def _run(plan: Plan, prompt: str | None) -> Outcome:
     async with AsyncExitStack() as stack:
         builtin = Builtin(lambda news: session.announce(news))
         stack.callback(builtin.close)
-        registry = Registry(builtin.functions())
+        registry = Registry(builtin.functions(), approve=lambda name, given: session.approve(name, given))
         for name in [*plan.tools, *(registry.library if plan.parts.tools is Offer.ALL else [])]:
             registry.load(name)
         plan = plan.with_tools(registry.definitions())
@@ -70,6 +73,7 @@ async def _run(plan: Plan, prompt: str | None) -> Outcome:
             lines=_lines(plan, prompt),
             keys=_keys(plan),
             recording=_recording(plan),
+            linger=builtin.timers_ended,
         )
         return await session.run()
 
@@ -127,6 +131,8 @@ async def _prompted(session: Session) -> AsyncGenerator[str, None]:
             yield event.text
         elif isinstance(event, Interrupt):
             session.feed(InterruptPressed())
+        else:
+            session.leave()
 
 
 async def _piped(session: Session) -> AsyncGenerator[str, None]:

@@ -1,0 +1,65 @@
+"""`rtchat serve`: its flags reach the server, and it does not start where it may not."""
+
+from __future__ import annotations
+
+import socket
+
+import pytest
+
+from rtchat.server import run as server
+from rtchat.server.run import ServerConfig
+
+
+@pytest.fixture
+def started(monkeypatch):
+    seen = []
+
+    async def serve(config):
+        seen.append(config)
+
+    monkeypatch.setattr(server, "serve", serve)
+    return seen
+
+
+def test_by_default_it_serves_this_machine_alone(run, started):
+    assert run("serve").code == 0
+    assert started == [ServerConfig(host="127.0.0.1", port=8765)]
+
+
+def test_every_flag_reaches_the_server(run, started):
+    run("serve", "--host", "::1", "--port", "0", "--api-key", "k", "--stt", "a", "--llm", "b", "--tts", "c",
+        "--vad", "d")  # fmt: skip
+    assert started == [ServerConfig("::1", 0, "k", "a", "b", "c", "d")]
+
+
+def test_the_key_can_come_from_the_environment_and_is_not_in_the_help(run, started, monkeypatch):
+    monkeypatch.setenv("RTCHAT_API_KEY", "very-secret")
+    assert "very-secret" not in run("serve", "--help").out
+    run("serve")
+    assert started[0].api_key == "very-secret"
+
+
+def test_a_port_in_use(run):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        code, out, err = run("serve", "--port", str(port))
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert f"127.0.0.1:{port}" in err and "--port" in err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["--host", "0.0.0.0", "--port", "0"], "without a key"),
+        (["--host", "203.0.113.7", "--port", "0", "--api-key", "k"], "Cannot listen on 203.0.113.7:0"),
+        (["--stt", "nonsense", "--port", "0"], "There is no stt engine named 'nonsense'."),
+        (["--llm", "nonsense", "--port", "0"], "There is no llm engine named 'nonsense'."),
+        (["--tts", "nonsense", "--port", "0"], "There is no tts engine named 'nonsense'."),
+        (["--vad", "nonsense", "--port", "0"], "There is no vad engine named 'nonsense'."),
+        (["--port", "65536"], "'--port'"),
+    ],
+)
+def test_what_cannot_be_served_is_one_sentence(run, arguments, sentence):
+    code, out, err = run("serve", *arguments)
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert sentence in err
