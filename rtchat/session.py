@@ -82,6 +82,7 @@ class Session:
         lines: Typed or piped lines; None where nobody types.
         keys: Keys of a terminal; None where there is none.
         recording: Where the session is written down; None for nowhere.
+        linger: Awaited when the input has ended, before the session may: a timer may still run.
         stall_seconds: See `STALL_SECONDS`.
 
     Attributes:
@@ -98,6 +99,7 @@ class Session:
         lines: Lines | None = None,
         keys: Keys | None = None,
         recording: Recording | None = None,
+        linger: Callable[[], Awaitable[None]] | None = None,
         stall_seconds: float = STALL_SECONDS,
     ) -> None:
         self.idle = asyncio.Event()
@@ -108,6 +110,7 @@ class Session:
         self._lines = lines
         self._keys = keys
         self._recording = recording
+        self._linger = linger
         self._stall_seconds = stall_seconds
         self._ledger = Ledger(cost_usd)
         self._outgoing: asyncio.Queue[Any] = asyncio.Queue()
@@ -116,6 +119,8 @@ class Session:
         self._state = str(State.CONNECTING)
         self._talking = False
         self._onset = self._silence = 0.0  # of the last interruption: the input, and silence at the loudspeaker
+        self._question: asyncio.Future[bool] | None = None
+        self._asking = asyncio.Lock()
         self._calls: set[asyncio.Task[None]] = set()
         self._sound = Sound(_sound_request(plan), recording.tap if recording is not None else None)
         self._machine = self._make_machine("none")
@@ -133,6 +138,21 @@ class Session:
     def announce(self, news: str) -> None:
         """Have the assistant speak up about something, for example a timer that ended."""
         self.feed(s.Announced(news))
+
+    def leave(self) -> None:
+        """End the session: the user said so."""
+        self._finish("quit")
+
+    async def approve(self, name: str, arguments: dict[str, Any]) -> bool:
+        """Ask the user whether a tool may run; no where there are no keys to answer with."""
+        given = ", ".join(f"{key}={value!r}" for key, value in arguments.items())
+        if self._keys is None:
+            self._display.tell(f"{name}({given}) needs your yes, and there are no keys to give it with: not run.")
+            return False
+        async with self._asking:
+            self._display.tell(f"May {name}({given}) run? Press y or n.")
+            self._question = asyncio.get_running_loop().create_future()
+            return await self._question
 
     async def run(self) -> Outcome:
         """Hold the session until it is over. Errors that end it come back in the outcome, already told."""
@@ -312,7 +332,7 @@ class Session:
     async def _capture(self) -> None:
         async for pcm in self._sound.microphone():
             self.feed(s.Captured(pcm))
-        self.feed(s.InputEnded())
+        await self._end_input()
 
     async def _follow_sound(self) -> None:
         async for report in self._sound.reports():
@@ -337,6 +357,12 @@ class Session:
         async with aclosing(lines(self)) as typed:
             async for line in typed:
                 self.feed(s.Typed(line))
+        await self.idle.wait()
+        await self._end_input()
+
+    async def _end_input(self) -> None:
+        if self._linger is not None:
+            await self._linger()
         self.feed(s.InputEnded())
 
     async def _take_keys(self, keys: Keys) -> None:
@@ -347,7 +373,7 @@ class Session:
     def _take_key(self, key: Key) -> None:
         match key.action:
             case Action.QUIT:
-                self._finish("quit")
+                self.leave()
             case Action.ABORT:
                 self._finish("interrupted")
             case Action.HELP:
@@ -356,6 +382,9 @@ class Session:
                 self.feed(s.MuteToggled())
             case Action.SPACE:
                 self._press_space()
+            case Action.YES | Action.NO:
+                if self._question is not None and not self._question.done():
+                    self._question.set_result(key.action is Action.YES)
             case Action.TYPE:
                 self._display.typing(key.text, key.cursor)
             case Action.CANCEL:

@@ -23,6 +23,7 @@ from rtchat.session import Session
 from rtchat.settings import Settings
 from rtchat.tools.builtin import Builtin
 from rtchat.tools.registry import Registry
+from rtchat.tools.schema import tool
 
 
 class Collected:
@@ -42,6 +43,7 @@ class Collected:
 
     def tell(self, text):
         self.lines.append(text)
+        self._changed.set()
 
     def meter(self, microphone_dbfs, loudspeaker_dbfs):
         pass
@@ -134,28 +136,62 @@ async def test_a_tool_is_called_and_its_result_told():
     assert "391" in display.said()[-1]
 
 
-async def test_a_timer_speaks_up_when_it_ends():
+async def test_a_timer_speaks_up_when_it_ends_though_the_input_has_ended():
     sessions = []
-    builtin = Builtin(lambda news: sessions[0].announce(news))
-    registry = Registry(builtin.functions())
-    registry.load("set_timer")
-    display = Collected()
-    done = asyncio.Event()
 
     async def lines(session):
         sessions.append(session)
         yield "set a timer for 1 second"
-        await done.wait()
 
-    async def watch():
-        await display.until(lambda d: len(d.of(n.TurnEnded)) == 2)
-        done.set()
-
+    builtin = Builtin(lambda news: sessions[0].announce(news))
+    registry = Registry(builtin.functions())
+    registry.load("set_timer")
     plan = a_plan().with_tools(registry.definitions())
-    outcome, _ = (await asyncio.gather(run(plan, display=display, lines=lines, tools=registry), watch()))[0]
-    builtin.close()
+    outcome, display = await run(plan, lines=lines, tools=registry, linger=builtin.timers_ended)
     assert outcome.ended.turns == 2
     assert "timer" in display.said()[-1].lower()
+
+
+async def test_a_tool_that_needs_a_yes_asks_for_it():
+    display = Collected()
+    sessions = []
+
+    def launch():
+        """Launch the rocket."""
+        return "launched"
+
+    async def lines(session):
+        sessions.append(session)
+        yield "launch the rocket"
+
+    async def keys():
+        await display.until(lambda d: d.lines)
+        yield Key(Action.YES)
+
+    registry = Registry(approve=lambda name, given: sessions[0].approve(name, given))
+    registry.add(tool(confirm=True)(launch))
+    plan = a_plan().with_tools(registry.definitions())
+    await run(plan, display=display, lines=lines, keys=keys, tools=registry)
+    assert [call.status for call in display.of(n.ToolCalled)] == ["running", "ok"]
+    assert display.lines == ["May launch() run? Press y or n."]
+
+
+async def test_a_tool_that_needs_a_yes_does_not_run_where_nobody_can_say_it():
+    sessions, ran = [], []
+
+    def launch():
+        """Launch the rocket."""
+        ran.append(True)
+
+    async def lines(session):
+        sessions.append(session)
+        yield "launch the rocket"
+
+    registry = Registry(approve=lambda name, given: sessions[0].approve(name, given))
+    registry.add(tool(confirm=True)(launch))
+    _, display = await run(a_plan().with_tools(registry.definitions()), lines=lines, tools=registry)
+    assert [call.status for call in display.of(n.ToolCalled)] == ["running", "denied"]
+    assert (ran, len(display.lines)) == ([], 1)
 
 
 async def test_max_turns_ends_the_session():

@@ -18,6 +18,8 @@ class Action(Enum):
     MUTE = auto()
     SPACE = auto()
     """Push to talk, or interrupt: the session knows which."""
+    YES = auto()
+    NO = auto()
     TYPE = auto()
     """A line is being typed: `Key.text` is what it is so far."""
     SUBMIT = auto()
@@ -57,6 +59,8 @@ BINDINGS = (
     Binding(Action.SPACE, (" ",), "space", "interrupt the assistant; in push to talk, start and stop talking"),
     Binding(Action.MUTE, ("m", "M"), "m", "mute the microphone, or unmute it"),
     Binding(Action.TYPE, ("t", "T"), "t", "type a line (Enter sends it, Esc gives it up)"),
+    Binding(Action.YES, ("y", "Y"), "y", "allow the tool that asks"),
+    Binding(Action.NO, ("n", "N"), "n", "do not allow it"),
     Binding(Action.HELP, ("?",), "?", "show or hide this help"),
     Binding(Action.QUIT, ("q", "Q", "c-d"), "q, Ctrl-D", "end the session"),
     Binding(Action.ABORT, ("c-c",), "Ctrl-C", "end the session, with exit code 130"),

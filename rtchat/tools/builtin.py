@@ -33,6 +33,8 @@ class Builtin:
         self._announce = announce
         self._weather = weather
         self._timers: set[asyncio.TimerHandle] = set()
+        self._no_timers = asyncio.Event()
+        self._no_timers.set()
 
     def functions(self) -> list[Function]:
         """All of them, for `Registry(library=…)`."""
@@ -43,6 +45,11 @@ class Builtin:
         for timer in self._timers:
             timer.cancel()
         self._timers.clear()
+        self._no_timers.set()
+
+    async def timers_ended(self) -> None:
+        """Wait until no timer runs."""
+        await self._no_timers.wait()
 
     @tool
     async def get_weather(self, city: str, units: Literal["metric", "imperial"] = "metric") -> dict[str, Any]:
@@ -110,7 +117,10 @@ class Builtin:
             self._announce(
                 f"{name} of {seconds:g} seconds has just ended. Tell the user now, in one short sentence."
             )
+            if not self._timers:
+                self._no_timers.set()
 
         timer = asyncio.get_running_loop().call_later(seconds, end)
         self._timers.add(timer)
+        self._no_timers.clear()
         return {"label": label, "seconds": seconds, "ends_at": f"{ends:%H:%M:%S}"}

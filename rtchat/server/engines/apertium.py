@@ -115,7 +115,7 @@ class ApertiumTranslator:
         finally:
             if not ended:
                 process.kill()
-                await process.wait()
+                await process.communicate()
         if process.returncode or not out.strip():
             reason = " ".join(err.decode(errors="replace").split()) or "it gave no reason"
             raise EngineError(f"Apertium did not translate: {reason}.", hint=f"Try it by hand: `apertium {mode}`.")

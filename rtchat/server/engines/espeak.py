@@ -103,7 +103,7 @@ class EspeakTextToSpeech:
         finally:
             if not ended:
                 _kill(process)
-            await process.wait()
+            await process.communicate()  # not just wait(): its pipes close when they are read to their end
 
     async def _start(self, options: list[str]) -> asyncio.subprocess.Process:
         try:
