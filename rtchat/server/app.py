@@ -37,7 +37,8 @@ _LETTERS = string.ascii_letters + string.digits
 
 def new_id(prefix: str) -> str:
     """An id as the API makes them: 21 random characters after the prefix, 16 after `call`."""
-    return f"{prefix}_{''.join(secrets.choice(_LETTERS) for _ in range(16 if prefix == 'call' else 21))}"
+    random = secrets.token_bytes(16 if prefix == "call" else 21)
+    return f"{prefix}_{''.join(_LETTERS[byte % len(_LETTERS)] for byte in random)}"
 
 
 class Server:

@@ -84,6 +84,17 @@ async def test_a_spoken_question_is_heard_and_answered(connect):
     assert events[-1]["response"]["usage"]["output_token_details"]["audio_tokens"] > 10
 
 
+@pytest.mark.skipif(shutil.which("apertium") is None, reason="Apertium is not installed")
+async def test_translating_into_what_is_there_and_what_is_not(connect):
+    async with embedded() as url, connect(url, path="/realtime/translations?model=apertium:en-es") as client:
+        await client.send("session.update", session={"audio": {"output": {"language": "ja"}}})
+        error = (await client.event())["error"]
+        assert "'ja'" in error["message"]
+        await client.send("session.update", session={"audio": {"output": {"language": "Spanish"}}})
+        answer = await client.event()
+    assert answer["type"] == "session.updated" or "apertium-eng-spa" in answer["error"]["message"]
+
+
 async def test_typing_needs_neither_voice_nor_ears(connect, monkeypatch):
     monkeypatch.setenv("PATH", "/nowhere")
     monkeypatch.setitem(sys.modules, "pocketsphinx", None)

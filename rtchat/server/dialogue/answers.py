@@ -21,7 +21,7 @@ from rtchat.server.dialogue.signals import (
     ThoughtEnded,
 )
 from rtchat.server.dialogue.usage import input_tokens
-from rtchat.server.engines.base import ToolCall
+from rtchat.server.engines.base import TextPiece, ToolCall
 
 if TYPE_CHECKING:
     from rtchat.server.dialogue.context import Context
@@ -107,32 +107,38 @@ class Answers:
         if running is None:
             return []
         answer = running.answer
-        effects: list[Effect] = []
         if isinstance(told, ThoughtEnded | SpeechEnded) and told.error is not None:
             return self._end(answer, "failed", told.error)
+        effects: list[Effect] = []
         if isinstance(told, Thought):
-            return self._piece(answer, told)
-        if isinstance(told, Spoke):
-            return [Emit(event) for event in answer.add_sound(told.pcm)]
-        if isinstance(told, ThoughtEnded):
+            if answer.cut_short:
+                return []
+            effects = self._piece(answer, told.piece)
+        elif isinstance(told, Spoke):
+            effects = [Emit(event) for event in answer.add_sound(told.pcm)]
+        elif isinstance(told, ThoughtEnded):
             answer.thought_over = True
         else:
             answer.sound_done()
-        return self._end(answer, "completed") if answer.finished_work else effects
+        if not answer.finished_work:
+            return effects
+        if answer.cut_short:
+            return effects + self._end(answer, "incomplete", "max_output_tokens")
+        return effects + self._end(answer, "completed")
 
-    def _piece(self, answer: Answer, told: Thought) -> list[Effect]:
-        piece = told.piece
+    def _piece(self, answer: Answer, piece: TextPiece | ToolCall) -> list[Effect]:
         if isinstance(piece, ToolCall):
             return [Emit(event) for event in answer.add_call(piece)]
-        if not piece.text:
+        text = answer.fitting(piece.text)
+        if text != piece.text:
+            answer.cut_short = answer.thought_over = True
+        if not text:
             return []
-        if answer.over_limit(piece.text):
-            return self._end(answer, "incomplete", "max_output_tokens")
-        effects: list[Effect] = [Emit(event) for event in answer.add_text(piece.text)]
+        effects: list[Effect] = [Emit(event) for event in answer.add_text(text)]
         plan = answer.plan
         if plan.modality == "audio":
             language = spoken_language(self._context.model)
-            effects.append(Speak(answer.id, piece.text, plan.voice_name, plan.speed, language))
+            effects.append(Speak(answer.id, text, plan.voice_name, plan.speed, language))
         return effects
 
     def _think(self, running: _Running) -> list[Effect]:

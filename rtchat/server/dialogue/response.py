@@ -23,7 +23,7 @@ from rtchat.protocol.config import (
 from rtchat.protocol.items import ContentPart, FunctionCallItem, MessageItem
 from rtchat.server.dialogue.items import Entry, Said, Store
 from rtchat.server.dialogue.sound import Encoder
-from rtchat.server.dialogue.usage import text_tokens, usage
+from rtchat.server.dialogue.usage import ASSISTANT_MS_PER_TOKEN, CHARACTERS_PER_TOKEN, text_tokens, usage
 from rtchat.server.engines.base import ToolCall
 
 Status = Literal["completed", "cancelled", "incomplete", "failed"]
@@ -99,6 +99,7 @@ class Answer:
         self.waits_for: set[str] = set()
         self.given = (0, 0)
         self.thought_over = False
+        self.cut_short = False
         self._store = store
         self._new_id = new_id
         self._conversation_id = conversation_id if plan.in_conversation else None
@@ -122,11 +123,15 @@ class Answer:
         """It begins."""
         return [ev.ResponseCreated(event_id=self._new_id("event"), response=self._response("in_progress"))]
 
-    def over_limit(self, text: str) -> bool:
-        """This text would take it past `max_output_tokens`."""
+    def fitting(self, text: str) -> str:
+        """The words of this text for which `max_output_tokens` leaves room."""
         limit = self.plan.max_output_tokens
-        made = self._text_tokens + int(self._audio_ms) // 50
-        return limit != "inf" and made + text_tokens(text) > limit
+        if limit == "inf":
+            return text
+        room = (limit - self._text_tokens - int(self._audio_ms) // ASSISTANT_MS_PER_TOKEN) * CHARACTERS_PER_TOKEN
+        if len(text) <= room:
+            return text
+        return "".join(word for word in words(text[: max(room, 0)] + "…") if "…" not in word)
 
     def add_text(self, text: str) -> list[Event]:
         """A piece of text: its deltas, word by word, ahead of its sound."""
@@ -138,7 +143,7 @@ class Answer:
         message.text.append(text)
         self._text_tokens += text_tokens(text)
         delta = ev.OutputTranscriptDelta if self.plan.modality == "audio" else ev.OutputTextDelta
-        events += [self._part(delta, delta=word) for word in re.findall(r"\s*\S+\s*$|\s*\S+|\s+", text)]
+        events += [self._part(delta, delta=word) for word in words(text)]
         if self.plan.modality == "audio":
             message.to_say.append(Said(text))
             message.entry.said.append(message.to_say[-1])
@@ -193,7 +198,7 @@ class Answer:
 
     def tokens(self) -> int:
         """All tokens that it took."""
-        return sum(self.given) + self._text_tokens + int(self._audio_ms) // 50
+        return sum(self.given) + self._text_tokens + int(self._audio_ms) // ASSISTANT_MS_PER_TOKEN
 
     # --- inside -------------------------------------------------------------------------------------------
 
@@ -286,6 +291,11 @@ class Answer:
             usage=usage(self.given, self._text_tokens, self._audio_ms) if over else None,
             metadata=plan.metadata,
         )
+
+
+def words(text: str) -> list[str]:
+    """The text in pieces of a word each, with the space before it."""
+    return re.findall(r"\s*\S+\s*$|\s*\S+|\s+", text)
 
 
 def _details(status: str, reason: str | None) -> ev.StatusDetails | None:

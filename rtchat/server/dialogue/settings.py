@@ -27,6 +27,8 @@ _NULLABLE = {
     "turn_detection",
 }
 _READ_ONLY = {"id", "object", "expires_at", "model", "type"}
+_ANSWERING = {"idle_timeout_ms", "create_response", "interrupt_response"}
+"""Members of a turn detection that a transcription session does not have."""
 _SERVER_VAD: dict[str, Any] = {
     "type": "server_vad",
     "threshold": 0.5,
@@ -85,6 +87,10 @@ class Settings:
                 "Cannot update a conversation's voice if assistant audio is present.",
                 "session.audio.output.voice",
             )
+        if self.kind == "transcription" and wanted["audio"]["input"]["turn_detection"]:
+            detection = wanted["audio"]["input"]["turn_detection"]
+            kept = {name: value for name, value in detection.items() if name not in _ANSWERING}
+            wanted["audio"]["input"]["turn_detection"] = kept
         self._values = wanted
         self._parse()
 

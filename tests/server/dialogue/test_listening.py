@@ -202,6 +202,15 @@ def test_a_transcription_session(new_talk, names, of_type):
     events = talk.tell(sig.Recognised(heard.key, "hello"))
     assert names(events)[-1] == "conversation.item.input_audio_transcription.completed"
     assert talk.send("response.create")[0]["type"] == "error"
+    detection = {"type": "server_vad", "silence_duration_ms": 300}
+    session = {"type": "transcription", "audio": {"input": {"turn_detection": detection}}}
+    (updated,) = talk.send("session.update", session=session)
+    assert updated["session"]["audio"]["input"]["turn_detection"] == {
+        "type": "server_vad",
+        "threshold": 0.5,
+        "prefix_padding_ms": 300,
+        "silence_duration_ms": 300,
+    }
 
 
 def test_telephone_sound_is_understood(talk):

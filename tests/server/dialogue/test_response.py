@@ -132,8 +132,24 @@ def test_an_engine_that_fails_ends_its_response_only(talk, begin):
 def test_the_limit_of_tokens(talk, begin):
     answer = begin(output_modalities=["text"], max_output_tokens=5)
     talk.tell(sig.Thought(answer, TextPiece("Twelve chars")))
-    ended = talk.tell(sig.Thought(answer, TextPiece("and as many more")))
-    assert ended[-2]["response"]["status_details"] == {"type": "incomplete", "reason": "max_output_tokens"}
+    ended = talk.tell(sig.Thought(answer, TextPiece(" and then as many more")))
+    response = ended[-2]["response"]
+    assert response["status_details"] == {"type": "incomplete", "reason": "max_output_tokens"}
+    assert response["output"][0]["content"][0]["text"] == "Twelve chars and"
+    assert response["usage"]["output_tokens"] <= 5
+
+
+def test_what_fits_the_limit_is_still_spoken(talk, begin, of_type):
+    answer = begin(max_output_tokens=3)
+    assert of_type(talk.tell(sig.Thought(answer, TextPiece("One two three four."))), sig.Speak).text == "One two"
+    assert talk.tell(sig.Thought(answer, TextPiece("Five."))) == []
+    assert talk.tell(sig.ThoughtEnded(answer)) == []
+    ended = of_type(talk.tell(sig.SpeechEnded(answer)), "response.done")["response"]
+    assert (ended["status"], ended["output"][0]["status"]) == ("incomplete", "incomplete")
+
+
+def test_an_empty_piece_says_nothing(talk, begin):
+    assert talk.tell(sig.Thought(begin(), TextPiece(""))) == []
 
 
 def test_telephone_sound(talk, begin, names):
