@@ -120,13 +120,14 @@ class Answer:
             active: The response under way.
             cancel: What tells the server to stop it, where it does not know yet.
         """
-        effects: list[Effect] = [Flush()] if self.playback.sounding else []
+        audible = self.playback.sounding
+        effects: list[Effect] = [Flush()] if audible else []
         if cancel is not None:
             effects.append(Send(cancel))
         verdicts = self.playback.cut(active)
         effects += [Send(verdict.event) for verdict in verdicts if verdict.event is not None]
         cut = [verdict.entry for verdict in verdicts if verdict.was_cut and verdict.entry.spoken]
-        if cut:
+        if audible and cut:
             effects.append(Show(Interruption(cut[0].item_id, cut[0].heard_ms, None, None)))
         for verdict in verdicts:
             if not verdict.entry.closed:

@@ -7,6 +7,7 @@ from rtchat.conversation.items import Items
 from rtchat.conversation.notices import AssistantSaid, Interruption
 from rtchat.conversation.signals import Drain, Flush, Heard, Play, Send, Show
 from rtchat.protocol.client_events import ItemDelete, ItemTruncate, ResponseCancel
+from rtchat.protocol.server_events import OutputItemAdded
 
 
 @pytest.fixture
@@ -126,7 +127,6 @@ def test_cut_of_words_that_ran_ahead(answer, says):
     answer.words(says.words("One"))
     assert answer.cut("R") == [
         Send(ItemDelete(item_id="A")),
-        Show(Interruption("A", 0, None, None)),
         said("One", "", status="interrupted"),
     ]
 
@@ -208,6 +208,8 @@ def test_items_of_another_response_are_left_alone(answer, says):
 
 
 def test_function_calls_are_no_answer(answer, says):
+    call = says.call(status="in_progress")
+    assert answer.item_added(OutputItemAdded(response_id="R", output_index=0, item=call)) == []
     assert answer.item_made(says.called(says.call())) == []
     assert answer.close() == []
 
@@ -228,6 +230,14 @@ def test_close_gives_every_item_its_last_word(answer, says):
         said("Written", "Written", status="cancelled", item="B"),
     ]
     assert answer.close() == []
+
+
+def test_words_after_the_last_word_change_nothing(answer, says):
+    answer.words(says.writes("One"))
+    answer.item_made(says.made())
+    assert answer.words(says.writes(" two")) == []
+    assert answer.words_done(says.written("One two")) == []
+    assert answer.sound(says.sound(100)) == []
 
 
 def test_empty_sound_is_no_sound(answer, says):
