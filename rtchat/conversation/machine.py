@@ -174,14 +174,15 @@ class Conversation:
         refusal = troubles.refusal(error, connecting=self.state is State.CONNECTING)
         if refusal:
             return refusal
-        if error.event_id and self._responses.failed(error.event_id, error.code):
+        if self._responses.failed(error.event_id, error.code):
             return self._settle()  # the server was faster: asked again after response.done
         if error.event_id is None and self._server_owes_answer:
             # Nothing of ours caused it: the answer to the user's speech may not come by itself.
             self._responses.hold = False
             if error.code == ALREADY_ACTIVE:
                 self._responses.want(Want(begins=True))
-                return self._settle()
+        if error.event_id is None and error.code == ALREADY_ACTIVE:
+            return self._settle()  # the server's own request, which the user knows nothing of
         return [*troubles.told(error), *self._settle()]
 
     # --- the user's turn ----------------------------------------------------------------------------------

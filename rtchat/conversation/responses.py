@@ -149,11 +149,18 @@ class Responses:
         if self._active == _UNHEARD_OF:
             self._active = None
 
-    def failed(self, event_id: str, code: str | None) -> bool:
-        """An error about our request. True when it was only early: it will be sent again."""
-        request = next((r for r in (self._asked, self._presumed) if r is not None and r.event_id == event_id), None)
-        if request is None:
+    def failed(self, event_id: str | None, code: str | None) -> bool:
+        """An error about our request, by the `event_id` that it names; True when it was only early.
+
+        Then it will be sent again. A server that names none means the request that is still unanswered, where the
+        error cannot be about anything else.
+        """
+        known = [request for request in (self._asked, self._presumed) if request is not None]
+        unnamed = event_id is None and code == ALREADY_ACTIVE and not self.hold
+        named = [r for r in known if r.event_id == event_id or (unnamed and r is self._asked)]
+        if not named:
             return False
+        request = named[0]
         early = code == ALREADY_ACTIVE
         if early and request is self._asked:
             # The server is busy with a response that it has not told us of.

@@ -376,7 +376,7 @@ def test_the_server_cannot_answer_speech_by_itself(talk, says, tell):
     conversation = talk(speech_interrupts=False)
     tell(conversation, *spoken_turn(says), says.created(), says.sound(500))
     tell(conversation, says.speech_started("U2"), says.speech_stopped("U2"))
-    assert tell(conversation, says.committed("U2")) == []
+    assert tell(conversation, says.committed("U2"), says.error(ALREADY)) == []
     assert tell(conversation, says.sound_done(), says.done()) == [Drain("A")]
     assert tell(conversation, Drained())[-2:] == [turn(), create(1)]
 

@@ -147,6 +147,25 @@ def test_an_error_about_something_else():
     assert not responses.idle
 
 
+def test_a_server_that_does_not_name_the_request_it_refuses():
+    responses, _ = asked(LINE)
+    assert responses.failed(None, ALREADY_ACTIVE)
+    responses.done("of the server")
+    assert responses.next(sounding=False) == [ask(2)]
+
+
+def test_a_refusal_without_a_name_while_the_server_owes_an_answer_is_its_own():
+    responses, _ = asked(LINE)
+    responses.hold = True
+    assert not responses.failed(None, ALREADY_ACTIVE)
+    assert not Responses().failed(None, ALREADY_ACTIVE)
+
+
+def test_an_error_without_a_name_is_not_ours():
+    responses, _ = asked(LINE)
+    assert not responses.failed(None, "server_error")
+
+
 def test_parameters_survive_the_refusal():
     params = ResponseParams(instructions="Say hello.")
     responses, _ = asked(Want(params=params))
