@@ -23,6 +23,8 @@ def _load(name: str):
 
 
 _pulse = _load("private_pulse")
+if sys.platform != "win32":
+    _load("pseudo_terminal")
 
 
 @pytest.fixture(scope="session")

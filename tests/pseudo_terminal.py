@@ -1,0 +1,140 @@
+"""A program in a real pseudo-terminal, and a screen to look at it. Used by fixtures of several `conftest.py`."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import termios
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import pyte
+import pytest
+
+PRELUDE = """
+import os, runpy, sys
+os.close(os.open(os.ttyname(0), os.O_RDWR))  # the leader of a new session: this becomes its terminal
+runpy.run_path(sys.argv[1], run_name="__main__")
+"""
+
+
+class Program:
+    """A Python script in a real pseudo-terminal, which is its controlling terminal.
+
+    Args:
+        path: The script.
+        columns: The terminal's width.
+        lines: Its height.
+        env: Variables of the program, instead of those of this process.
+    """
+
+    def __init__(
+        self, path: Path, columns: int = 80, lines: int = 24, *, env: Mapping[str, str] | None = None
+    ) -> None:
+        self.master, slave = os.openpty()
+        termios.tcsetwinsize(self.master, (lines, columns))
+        self.before = termios.tcgetattr(slave)
+        self.screen = pyte.HistoryScreen(columns, lines, history=1000)
+        self.stream = pyte.ByteStream(self.screen)
+        self.sent = b""
+        environment = {
+            **(os.environ if env is None else env),
+            "TERM": "xterm-256color",
+            "PYTHONPATH": str(Path(__file__).parents[1]),
+            "PYTHONWARNINGS": "default",
+        }
+        for name in ("NO_COLOR", "COLUMNS", "LINES"):
+            environment.pop(name, None)
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", PRELUDE, str(path)],
+            stdin=slave,
+            stdout=slave,
+            stderr=slave,
+            env=environment,
+            start_new_session=True,
+        )
+        self.slave = slave  # kept open, so that the settings can be read after the program is gone
+        os.set_blocking(self.master, False)
+
+    def read(self) -> None:
+        """Take in what the program has written."""
+        try:
+            while data := os.read(self.master, 65536):
+                self.sent += data
+                self.stream.feed(data)
+                if b"\x1b[6n" in data:  # where is the cursor? Every terminal answers
+                    self.type(f"\x1b[{self.screen.cursor.y + 1};{self.screen.cursor.x + 1}R")
+        except BlockingIOError:
+            pass
+
+    def until(self, true: Callable[[], object], seconds: float = 20) -> None:
+        """Read until `true()`; fail with the screen when it does not happen."""
+        end = time.monotonic() + seconds
+        while True:
+            self.read()
+            if true():
+                return
+            if time.monotonic() > end:
+                pytest.fail("never happened; the screen:\n" + "\n".join(trimmed(self.screen.display)))
+            time.sleep(0.01)
+
+    def shows(self, text: str, seconds: float = 20) -> None:
+        """Wait until it is on the screen."""
+        self.until(lambda: any(text in row for row in self.screen.display), seconds)
+
+    def rows(self) -> list[str]:
+        """What is on the screen, without empty rows at the bottom."""
+        return trimmed(self.screen.display)
+
+    def everything(self) -> list[str]:
+        """What scrolled away, and what is on the screen."""
+        width = range(self.screen.columns)
+        return ["".join(row[x].data for x in width).rstrip() for row in self.screen.history.top] + self.rows()
+
+    def resize(self, columns: int, lines: int) -> None:
+        """As a user does who pulls at the window's edge; the program gets SIGWINCH."""
+        self.screen.resize(lines, columns)
+        termios.tcsetwinsize(self.master, (lines, columns))
+
+    def type(self, text: str) -> None:
+        """Press keys."""
+        os.write(self.master, text.encode())
+
+    def kill(self, number: signal.Signals) -> None:
+        """Send the program a signal."""
+        self.process.send_signal(number)
+
+    def exit_code(self) -> int:
+        """Wait until the program has ended."""
+        self.until(lambda: self.process.poll() is not None)
+        self.read()
+        return int(self.process.returncode)
+
+    def raw(self) -> bool:
+        """Whether keys come one by one."""
+        return not termios.tcgetattr(self.slave)[3] & termios.ICANON
+
+    def assert_restored(self) -> None:
+        """The settings are as before, the cursor is visible, no alternate screen is left on."""
+        assert termios.tcgetattr(self.slave) == self.before
+        assert not self.screen.cursor.hidden
+        assert self.sent.count(b"\x1b[?1049h") == self.sent.count(b"\x1b[?1049l")
+
+    def close(self) -> None:
+        """Take everything away."""
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+        os.close(self.master)
+        os.close(self.slave)
+
+
+def trimmed(rows: list[str]) -> list[str]:
+    """Without spaces at the ends and without empty rows at the bottom."""
+    rows = [row.rstrip() for row in rows]
+    while rows and not rows[-1]:
+        rows.pop()
+    return rows
