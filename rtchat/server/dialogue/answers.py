@@ -119,7 +119,7 @@ class Answers:
         elif isinstance(told, ThoughtEnded):
             answer.thought_over = True
         else:
-            answer.sound_done()
+            effects = [Emit(event) for event in answer.sound_done()]
         if not answer.finished_work:
             return effects
         if answer.cut_short:

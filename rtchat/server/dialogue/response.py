@@ -75,7 +75,7 @@ class Plan:
 
 @dataclass(slots=True)
 class _Message:
-    """The message being made."""
+    """The message being made: `text` is what its events have said, the first of `to_say` is being spoken."""
 
     entry: Entry
     output_index: int
@@ -134,23 +134,22 @@ class Answer:
         return "".join(word for word in words(text[: max(room, 0)] + "…") if "…" not in word)
 
     def add_text(self, text: str) -> list[Event]:
-        """A piece of text: its deltas, word by word, ahead of its sound."""
+        """A piece of text, best a sentence: its deltas, at once or when its turn to be spoken comes."""
         events: list[Event] = [] if self._message else self._open_message()
         message = self._message
         assert message is not None
-        if message.text and not message.text[-1][-1:].isspace() and not text[:1].isspace():
+        before = message.to_say[-1].text if message.to_say else "".join(message.text[-1:])
+        if before and not before[-1].isspace() and not text[:1].isspace():
             text = f" {text}"  # pieces are sentences
-        message.text.append(text)
         self._text_tokens += text_tokens(text)
-        delta = ev.OutputTranscriptDelta if self.plan.modality == "audio" else ev.OutputTextDelta
-        events += [self._part(delta, delta=word) for word in words(text)]
-        if self.plan.modality == "audio":
-            message.to_say.append(Said(text))
-            message.entry.said.append(message.to_say[-1])
-        return events
+        if self.plan.modality == "text":
+            message.text.append(text)
+            return [*events, *(self._part(ev.OutputTextDelta, delta=word) for word in words(text))]
+        message.to_say.append(Said(text))
+        return [*events, *self._begin_piece()] if len(message.to_say) == 1 else events
 
     def add_sound(self, pcm: bytes) -> list[Event]:
-        """Sound of the oldest piece that is still to be said: 24 kHz PCM16."""
+        """Sound of the piece being spoken: 24 kHz PCM16."""
         message = self._message
         if message is None or not message.to_say or not pcm:
             return []
@@ -161,10 +160,13 @@ class Answer:
         encoded = self._encoder.feed(pcm)
         return [self._part(ev.OutputAudioDelta, delta=encoded)] if encoded else []
 
-    def sound_done(self) -> None:
-        """The oldest piece has been said."""
-        if self._message and self._message.to_say:
-            self._message.to_say.popleft()
+    def sound_done(self) -> list[Event]:
+        """The piece has been spoken; the words of the next one lead its sound."""
+        message = self._message
+        if message is None or not message.to_say:
+            return []
+        message.to_say.popleft()
+        return self._begin_piece() if message.to_say else []
 
     def add_call(self, call: ToolCall) -> list[Event]:
         """A function call, whole; a message before it stays open until it has been said."""
@@ -201,6 +203,14 @@ class Answer:
         return sum(self.given) + self._text_tokens + int(self._audio_ms) // ASSISTANT_MS_PER_TOKEN
 
     # --- inside -------------------------------------------------------------------------------------------
+
+    def _begin_piece(self) -> list[Event]:
+        message = self._message
+        assert message is not None
+        piece = message.to_say[0]
+        message.text.append(piece.text)
+        message.entry.said.append(piece)
+        return [self._part(ev.OutputTranscriptDelta, delta=word) for word in words(piece.text)]
 
     def _open_message(self) -> list[Event]:
         item = MessageItem(id=self._new_id("item"), status="in_progress", role="assistant", content=[])

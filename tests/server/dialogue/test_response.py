@@ -61,14 +61,24 @@ def test_a_spoken_answer_has_its_words_before_its_sound(talk, begin, names, of_t
     assert response["usage"]["output_token_details"]["audio_tokens"] == 2  # one for 50 ms
 
 
-def test_pieces_are_spoken_one_after_the_other(talk, begin):
+def test_pieces_are_spoken_one_after_the_other(talk, begin, names):
     answer = begin()
-    for sentence in ("One.", "Two."):
-        talk.tell(sig.Thought(answer, TextPiece(sentence)))
+    talk.tell(sig.Thought(answer, TextPiece("One.")))
+    assert names(talk.tell(sig.Thought(answer, TextPiece("Two.")))) == ["Speak"]
     talk.tell(sig.ThoughtEnded(answer))
-    assert talk.tell(sig.SpeechEnded(answer)) == []
+    (delta,) = talk.tell(sig.SpeechEnded(answer))
+    assert (delta["type"], delta["delta"]) == ("response.output_audio_transcript.delta", " Two.")
     done = talk.tell(sig.SpeechEnded(answer))
     assert done[2]["transcript"] == "One. Two."
+
+
+def test_words_that_were_not_begun_are_not_said(talk, begin):
+    answer = begin()
+    for sentence in ("One.", "Two.", "Three."):
+        talk.tell(sig.Thought(answer, TextPiece(sentence)))
+    talk.tell(sig.SpeechEnded(answer))
+    output = talk.send("response.cancel")[-2]["response"]["output"]
+    assert output[0]["content"] == [{"type": "output_audio", "transcript": "One. Two."}]
 
 
 def test_two_calls_in_one_response(talk, begin, names):
