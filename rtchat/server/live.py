@@ -43,8 +43,8 @@ FASTER_THAN_REAL_TIME = 4
 """How many times faster than it is heard the rest is sent."""
 OUTBOX_FULL = 64
 """Frames waiting for a slow client above which no more is spoken."""
-WINDOWS_AT_ONCE = 2
-"""Detector windows between two looks at the event loop."""
+DETECTED_AT_ONCE = 3072
+"""Bytes of sound (64 ms, two windows) between two looks at the event loop."""
 
 
 class Machine(Protocol):
@@ -152,7 +152,8 @@ class Live:
             case sig.Prepare():
                 self._prepare(effect)
             case sig.ResetDetector():
-                self._ears = None
+                if self._ears is not None:
+                    self._ears.reset()
             case sig.Transcribe():
                 self._hearing[effect.key] = self._start(self._transcribe(effect))
             case sig.Abandon():
@@ -191,12 +192,13 @@ class Live:
             except Exception as error:
                 self._feed(sig.Deaf(reason(error)))
                 return
-        windows = self._ears.windows(pcm)
-        for at in range(0, len(windows), WINDOWS_AT_ONCE):
-            found = tuple(self._ears.detector.probability(w) for w in windows[at : at + WINDOWS_AT_ONCE])
-            self._feed(sig.Detected(found))
-            if len(windows) > WINDOWS_AT_ONCE:
+        ears = self._ears
+        for at in range(0, len(pcm), DETECTED_AT_ONCE):
+            if at:
                 await asyncio.sleep(0)
+            windows = ears.windows(pcm[at : at + DETECTED_AT_ONCE])
+            if windows:
+                self._feed(sig.Detected(tuple(ears.detector.probability(window) for window in windows)))
 
     def _prepare(self, asked: sig.Prepare) -> None:
         warm_up = getattr(self._engines.stt, "warm_up", None)  # only engines that take their time have one
@@ -262,7 +264,12 @@ class Ears:
 
     def __init__(self, detector: VoiceActivityDetector) -> None:
         self.detector = detector
-        self._rate = Rate(WIRE.rate, detector.rate)
+        self.reset()
+
+    def reset(self) -> None:
+        """What comes next has nothing to do with what came before."""
+        self.detector.reset()
+        self._rate = Rate(WIRE.rate, self.detector.rate)
         self._rest = b""
 
     def windows(self, pcm: bytes) -> list[bytes]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
 import signal
 import socket
 import sys
@@ -122,7 +123,8 @@ def listening(config: ServerConfig) -> Iterator[socket.socket]:
         listener = socket.create_server(address[:2], family=family, backlog=128)
     except OSError as error:
         where = f"{config.host}:{config.port}"
-        reason = error.strerror or str(error)
+        by_system = error.errno is not None and not isinstance(error, socket.gaierror)
+        reason = os.strerror(error.errno or 0) if by_system else error.strerror or str(error)
         raise UsageError(
             f"Cannot listen on {where}: {reason}.", hint="Choose another --port, or 0 for any free one."
         ) from error

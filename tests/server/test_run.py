@@ -51,7 +51,7 @@ async def test_stopping_closes_what_is_open_with_1001(engines, connect):
 async def test_a_port_in_use(engines):
     async with embedded(engines=engines) as url:
         port = int(url.rsplit(":", 1)[1].split("/")[0])
-        with pytest.raises(UsageError, match=f"Cannot listen on 127.0.0.1:{port}"):
+        with pytest.raises(UsageError, match=f"Cannot listen on 127.0.0.1:{port}: Address already in use."):
             async with embedded(ServerConfig(port=port), engines=engines):
                 pass
 
