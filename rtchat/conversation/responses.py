@@ -16,6 +16,8 @@ from rtchat.protocol.items import Item
 
 ALREADY_ACTIVE = "conversation_already_has_active_response"
 _UNHEARD_OF = "?"
+_REMEMBERED = 8
+"""Requests of which a late error is still recognised."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +56,7 @@ class Responses:
         self._active: str | None = None
         self._cancelled = False
         self._asked: _Request | None = None
-        self._presumed: _Request | None = None
+        self._presumed: deque[_Request] = deque(maxlen=_REMEMBERED)  # answered, as far as can be known
         self._queue: deque[Want] = deque()
         self._count = 0
 
@@ -99,7 +101,7 @@ class Responses:
         want = self._queue.popleft()
         self._count += 1
         request = _Request(f"event_rtchat_response_{self._count}", want)
-        self._asked, self._presumed = request, None
+        self._asked = request
         events: list[ClientEvent] = [ItemCreate(item=want.item)] if want.item is not None else []
         if want.params is None:
             return [*events, ResponseCreate(event_id=request.event_id)]
@@ -133,7 +135,7 @@ class Responses:
         request, self._asked = self._asked, None
         if request is not None:
             # Most likely the answer to our request; an error about that request can still say otherwise.
-            self._presumed = request
+            self._presumed.append(request)
             return not request.dropped
         if covers:
             self._forget_wants_without_item()
@@ -155,17 +157,18 @@ class Responses:
         Then it will be sent again. A server that names none means the request that is still unanswered, where the
         error cannot be about anything else.
         """
-        known = [request for request in (self._asked, self._presumed) if request is not None]
-        unnamed = event_id is None and code == ALREADY_ACTIVE and not self.hold
-        named = [r for r in known if r.event_id == event_id or (unnamed and r is self._asked)]
-        if not named:
-            return False
-        request = named[0]
         early = code == ALREADY_ACTIVE
-        if early and request is self._asked:
-            # The server is busy with a response that it has not told us of.
-            self._active, self._cancelled = _UNHEARD_OF, False
-        self._asked = self._presumed = None
+        request = self._asked
+        if request is not None and (request.event_id == event_id or (event_id is None and early and not self.hold)):
+            self._asked = None
+            if early:
+                # The server is busy with a response that it has not told us of.
+                self._active, self._cancelled = _UNHEARD_OF, False
+        else:
+            request = next((known for known in self._presumed if known.event_id == event_id), None)
+            if request is None:
+                return False
+            self._presumed.remove(request)
         if early and not request.dropped:
             self.want(Want(params=request.want.params))  # its item is in the conversation already
         return early

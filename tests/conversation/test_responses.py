@@ -134,6 +134,17 @@ def test_refused_when_that_response_is_done_already():
     assert responses.next(sounding=False) == [ask(2)]
 
 
+def test_refused_long_after_another_was_asked_for():
+    responses, _ = asked(LINE, OTHER)
+    responses.created("of the server", covers=False)
+    responses.done("of the server")
+    assert responses.next(sounding=False) == [ItemCreate(item=OTHER.item), ask(2)]
+    assert responses.failed("event_rtchat_response_1", ALREADY_ACTIVE)
+    responses.created("R", covers=False)
+    responses.done("R")
+    assert responses.next(sounding=False) == [ask(3)]
+
+
 def test_refused_for_good():
     responses, _ = asked(LINE)
     assert not responses.failed("event_rtchat_response_1", "invalid_value")
