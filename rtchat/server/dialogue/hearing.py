@@ -5,6 +5,7 @@ from __future__ import annotations
 from math import ceil
 from typing import TYPE_CHECKING, Any
 
+from rtchat.chunk import WIRE
 from rtchat.protocol import server_events as ev
 from rtchat.protocol.config import ResponseParams
 from rtchat.protocol.items import MessageItem
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from rtchat.server.dialogue.items import Entry
     from rtchat.server.engines.base import Prompt
 
+AHEAD_MAX_MS = 8_000
+"""Longer speech is not recognised ahead: it would be heard all over again at every breath."""
 _NO_PARAMS = ResponseParams()
 
 
@@ -35,6 +38,8 @@ class Hearing:
     def ahead(self, sound: bytes) -> list[Effect]:
         """The turn may be over: what was said, if it is?"""
         abandoned = self.abandon()
+        if WIRE.ms(sound) > AHEAD_MAX_MS:
+            return abandoned
         self._ahead = self._context.new_id("ahead")
         return [*abandoned, self._transcribe(self._ahead, sound, self.situation())]
 

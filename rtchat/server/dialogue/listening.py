@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from math import ceil
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from rtchat.chunk import WIRE
 from rtchat.protocol import server_events as ev
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from rtchat.protocol.config import SemanticVad
     from rtchat.server.dialogue.context import Context
 
+Happening = Literal["", "started", "stopped", "idle"]
 MIN_COMMIT_MS = 100
 IDLE_TEXT = (
     "No user speech was detected for a while. Please review the recorded audio: If the user was speaking, respond "
@@ -110,8 +111,8 @@ class Listening:
             self._segmenter.rest()
         return [*self.hearing.abandon(), *self._turn(item_id, self._buffer.take_pending())]
 
-    def detected(self, probability: float) -> tuple[str, list[Effect]]:
-        """One window: what happened ("started", "stopped", "idle" or "") and what follows from it."""
+    def detected(self, probability: float) -> tuple[Happening, list[Effect]]:
+        """One window: what happened to the turn, and what follows from it."""
         if self._segmenter is None:  # detection was switched off meanwhile
             return "", []
         found = self._segmenter.feed(probability)
@@ -164,7 +165,7 @@ class Listening:
             *self.hearing.turn(entry),
         ]
 
-    def _idle(self) -> tuple[str, list[Effect]]:
+    def _idle(self) -> tuple[Happening, list[Effect]]:
         detection, segmenter = self._detection, self._segmenter
         if not isinstance(detection, ServerVad) or detection.idle_timeout_ms is None or segmenter is None:
             return "", []

@@ -81,6 +81,25 @@ def test_a_tool_round_of_its_own(talk, of_type):
     assert prompt.messages == [Message("call", "{}", "look", "c"), Message("tool", "fog", "look", "c")]
 
 
+def test_cancelling_one_by_its_id(talk, of_type):
+    talk.send("response.create")
+    beside = of_type(talk.send("response.create", response={"conversation": "none"}), sig.Think).response_id
+    done = of_type(talk.send("response.cancel", response_id=beside), "response.done")
+    assert done["response"]["id"] == beside
+    (error,) = talk.send("response.cancel", response_id=beside)
+    assert error["error"]["code"] == "response_cancel_not_active"
+
+
+def test_an_output_whose_call_was_deleted(talk, of_type):
+    call = {"type": "function_call", "id": "A", "call_id": "c", "name": "look", "arguments": "{}"}
+    talk.send("conversation.item.create", item=call)
+    output = {"type": "function_call_output", "call_id": "c", "output": "fog"}
+    talk.send("conversation.item.create", item=output)
+    talk.send("conversation.item.delete", item_id="A")
+    prompt = of_type(talk.send("response.create"), sig.Think).prompt
+    assert prompt.messages == [Message("tool", "fog", "", "c")]
+
+
 def test_nothing_to_cancel(talk):
     (error,) = talk.send("response.cancel")
     assert error["error"]["code"] == "response_cancel_not_active"

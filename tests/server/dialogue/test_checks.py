@@ -67,6 +67,7 @@ def message(*parts, role="user"):
         (session(audio={"output": {"voice": {"id": "v"}}}), "invalid_value", "session.audio.output.voice"),
         (session(tools=[{"type": "function"}]), "missing_required_parameter", "session.tools[0].name"),
         (session(tools=[{"type": "mcp", "server_label": "x"}]), "invalid_value", "session.tools[0].type"),
+        (session(tools=[{"name": "f"}]), "missing_required_parameter", "session.tools[0].type"),
         (session(tools=[{"type": "gun"}]), "invalid_value", "session.tools[0].type"),
         ({"type": "input_audio_buffer.append"}, "missing_required_parameter", "audio"),
         ({"type": "input_audio_buffer.append", "audio": "%%"}, "invalid_type", "audio"),

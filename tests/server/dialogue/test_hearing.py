@@ -55,6 +55,13 @@ def test_a_failure_ahead_is_tried_again_with_the_whole_turn(talk, pause, of_type
     )
 
 
+def test_long_speech_is_heard_once_when_it_is_over(talk, names, of_type):
+    talk.hear(*[0.9] * 260)
+    assert talk.hear(*[0.0] * (16 - 1)) == []
+    events = talk.hear(0.0)
+    assert of_type(events, sig.Transcribe).key == of_type(events, "input_audio_buffer.committed")["item_id"]
+
+
 @pytest.mark.parametrize("kind", ["commit", "clear"])
 def test_the_client_decides_otherwise(talk, pause, of_type, kind):
     ahead = pause()

@@ -156,3 +156,26 @@ def test_old_sound_is_let_go(talk, of_type, monkeypatch, spoken):
     (part,) = talk.send("conversation.item.retrieve", item_id=spoken)[0]["item"]["content"]
     assert "audio" not in part
     assert part["transcript"].startswith("One")
+
+
+def test_an_image_is_mentioned_and_a_transcript_is_taken(talk, of_type):
+    image = {"type": "input_image", "image_url": "data:image/png;base64,AAAA"}
+    sound = {"type": "input_audio", "audio": "AAAA", "transcript": "look at this"}
+    item = {"type": "message", "role": "user", "content": [sound, image]}
+    assert not any(
+        isinstance(effect, sig.Transcribe) for effect in talk.send("conversation.item.create", item=item)
+    )
+    assert told(talk, of_type) == ["look at this [an image]"]
+
+
+def test_a_call_of_a_history_gets_a_call_id(talk):
+    item = {"type": "function_call", "name": "look", "arguments": "{}"}
+    (added, _) = talk.send("conversation.item.create", item=item)
+    assert added["item"]["call_id"].startswith("call_")
+    assert added["item"]["status"] == "completed"
+
+
+def test_an_assistants_speech_of_a_history(talk, of_type):
+    item = {"type": "message", "role": "assistant", "content": [{"type": "output_audio", "transcript": "Hello."}]}
+    talk.send("conversation.item.create", item=item)
+    assert told(talk, of_type) == ["Hello."]

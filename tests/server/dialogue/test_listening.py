@@ -160,6 +160,11 @@ def test_turning_detection_off_and_on_keeps_positions(talk):
     assert started["audio_start_ms"] == 1344  # 1320 rounded up to a window
 
 
+def test_windows_detected_after_detection_was_switched_off(talk):
+    talk.update(audio={"input": {"turn_detection": None}})
+    assert talk.tell(sig.Detected((0.9, 0.9, 0.9))) == []
+
+
 def test_new_rules_in_the_middle_of_speech(talk, names):
     talk.hear(0.9, 0.9)
     talk.update(audio={"input": {"turn_detection": {"type": "server_vad", "silence_duration_ms": 100}}})
