@@ -91,7 +91,8 @@ class Plan:
         if self.where == "url":
             # OpenAI's key is for OpenAI: another server gets the one that was set for it, or none.
             address = settings.url or settings.server
-            return dialers.url(address, _key(settings.api_key), model=self.model, translation=translates)
+            endpoint = dialers.url(address, _key(settings.api_key), model=self.model, translation=translates)
+            return replace(endpoint, credential="RTCHAT_API_KEY")
         if self.where == "azure":
             return dialers.azure(
                 settings.azure_openai_endpoint or "",

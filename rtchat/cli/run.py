@@ -6,11 +6,11 @@ import asyncio
 import logging
 import sys
 import threading
-from collections.abc import AsyncGenerator, Mapping
-from contextlib import AsyncExitStack
+from collections.abc import AsyncGenerator, Iterator, Mapping
+from contextlib import AsyncExitStack, contextmanager, redirect_stdout
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from rtchat.conversation.signals import InterruptPressed
 from rtchat.display.base import Display
@@ -42,8 +42,9 @@ def run_mode(mode: Mode, flags: Mapping[str, Any], prompt: str | None = None) ->
     settings = Settings.load(given, config)
     logging.basicConfig(level=settings.log_level.upper(), format="%(levelname)s %(name)s: %(message)s")
     plan = make_plan(mode, settings, today=datetime.now().astimezone().date())
-    with guarded():  # SIGTERM ends a session like Ctrl-C does: told, with its recording closed
-        outcome = asyncio.run(_run(plan, prompt))
+    display = _display(plan)
+    with guarded(), _output_is_ours():  # SIGTERM ends a session like Ctrl-C does: told, its recording closed
+        outcome = asyncio.run(_run(plan, display, prompt))
     if outcome.error is not None:
         logging.getLogger(__name__).debug("The session failed", exc_info=outcome.error)
         if settings.json_:
@@ -52,7 +53,17 @@ def run_mode(mode: Mode, flags: Mapping[str, Any], prompt: str | None = None) ->
     return 130 if outcome.ended.reason == "interrupted" else 0
 
 
-async def _run(plan: Plan, prompt: str | None) -> Outcome:
+@contextmanager
+def _output_is_ours() -> Iterator[None]:
+    """A pipe gets what the display writes and nothing else: what a tool prints goes to standard error."""
+    if sys.stdout.isatty():
+        yield
+        return
+    with redirect_stdout(sys.stderr):
+        yield
+
+
+async def _run(plan: Plan, display: Display, prompt: str | None) -> Outcome:
     async with AsyncExitStack() as stack:
         builtin = Builtin(lambda news: session.announce(news))
         stack.callback(builtin.close)
@@ -68,7 +79,7 @@ async def _run(plan: Plan, prompt: str | None) -> Outcome:
         session = Session(
             plan,
             plan.endpoint(embedded_url),
-            _display(plan),
+            display,
             tools=registry,
             lines=_lines(plan, prompt),
             keys=_keys(plan),
@@ -81,13 +92,18 @@ async def _run(plan: Plan, prompt: str | None) -> Outcome:
 def _display(plan: Plan) -> Display:
     settings = plan.settings
     if settings.json_:
-        return NdjsonDisplay()
+        return NdjsonDisplay(sys.stdout)
     spoken = plan.mode is not Mode.TEXT
     if settings.plain or not spoken or not (sys.stdin.isatty() and sys.stdout.isatty()):
-        return PlainDisplay(spoken=spoken, quiet=settings.quiet)
+        return PlainDisplay(_pipe(), spoken=spoken, quiet=settings.quiet)
     from rtchat.display.live import LiveDisplay
 
     return LiveDisplay() if LiveDisplay.usable() else PlainDisplay(spoken=True, quiet=settings.quiet)
+
+
+def _pipe() -> TextIO | None:
+    """Standard output where it is a pipe; None for a terminal, whose stream is replaced while lines are typed."""
+    return None if sys.stdout.isatty() else sys.stdout
 
 
 def _keys(plan: Plan) -> Keys | None:
