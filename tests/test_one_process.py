@@ -359,7 +359,7 @@ def test_speech_that_may_not_interrupt_is_answered_afterwards(room):
     assert len(talk.turns) == 2
 
 
-@pytest.mark.parametrize("seed", range(30))
+@pytest.mark.parametrize("seed", range(12))
 def test_whatever_crosses(seed):
     """Random users, frames in flight both ways: no error is told, both ends agree, and all comes to rest."""
     rng = random.Random(seed)

@@ -61,7 +61,7 @@ class Interpreter:
             case wire.TranslationUpdated():
                 return self._ready(signal)
             case wire.TranslationInputTranscriptDelta(delta=delta):
-                return [*self._status.go(Trigger.SPEECH), *self._words("user", delta)]
+                return self._source(delta)
             case wire.TranslationOutputTranscriptDelta(delta=delta):
                 return self._words("assistant", delta)
             case wire.TranslationOutputAudioDelta(delta=pcm):
@@ -77,7 +77,7 @@ class Interpreter:
                 return []
             case s.Drained():
                 self._playback.drained()
-                return [*self._status.go(Trigger.QUIET), *self._end()]
+                return [*self._quiet(), *self._end()]
             case s.InterruptPressed():
                 return self._interrupt()
             case s.MuteToggled():
@@ -158,9 +158,18 @@ class Interpreter:
             return []
         self._playback.cut(None)
         self._streams += 1
-        return [s.Flush(), *self._status.go(Trigger.QUIET), *self._end()]
+        return [s.Flush(), *self._quiet(), *self._end()]
+
+    def _quiet(self) -> list[s.Effect]:
+        """Nothing sounds any more; the user may be in the middle of a sentence all the same."""
+        return self._status.go(Trigger.SPEECH if "user" in self._open else Trigger.QUIET)
 
     # --- words --------------------------------------------------------------------------------------------
+
+    def _source(self, delta: str) -> list[s.Effect]:
+        """The user's words; while the translation of earlier ones is heard, that is what is shown."""
+        hearing = [] if self._playback.sounding else self._status.go(Trigger.SPEECH)
+        return [*hearing, *self._words("user", delta)]
 
     def _words(self, role: str, delta: str) -> list[s.Effect]:
         line = self._open.get(role)
@@ -175,7 +184,7 @@ class Interpreter:
             return [_show(line)]
         effects = self._finish(role)
         if role == "assistant" and not self._playback.sounding:
-            effects += self._status.go(Trigger.QUIET)
+            effects += self._quiet()
         return effects
 
     def _finish(self, role: str) -> list[s.Effect]:

@@ -12,6 +12,9 @@ from dataclasses import dataclass, field
 from rtchat.chunk import WIRE
 from rtchat.conversation.notices import AssistantStatus
 
+MS_PER_CHARACTER = 60
+"""How long a written character takes to say: at 160 words a minute, with 6 characters to a word and its space."""
+
 
 @dataclass(slots=True, eq=False)
 class Part:
@@ -96,15 +99,17 @@ class Entry:
     def heard_text(self) -> str:
         """The words that were heard: the share of the text that the sound heard is of the sound received.
 
-        The wire gives no word timings; this cuts after a whole word. All of a written text counts as heard.
+        The wire gives no word timings; this cuts after a whole word. While sound is still made, the text runs ahead
+        of it, so the sound to come is estimated from the text. All of a written text counts as heard.
         """
+        text, heard = self.text, self.heard_ms
         if not self.spoken:
-            return self.text
-        received, heard = self.received_ms, self.heard_ms
-        if heard <= 0 or received <= 0:
+            return text
+        if heard <= 0:
             return ""
-        text = self.text
-        end = round(len(text) * heard / received)
+        complete = all(part.complete for part in self.parts.values())
+        whole = self.received_ms if complete else max(self.received_ms, len(text) * MS_PER_CHARACTER)
+        end = round(len(text) * heard / whole)
         if end >= len(text):
             return text
         space = text.rfind(" ", 0, end + 1)

@@ -35,7 +35,7 @@ def test_a_spoken_answer_from_first_word_to_last_sound(answer, says):
     assert answer.words(says.words("It is ")) == [said("It is ")]
     assert answer.sound(says.sound(300)) == [Play("A", 0, says.sound(300).delta)]
     assert answer.words(says.words("noon.")) == [said("It is noon.", made=300)]
-    assert answer.heard(Heard("A", 0, 150)) == [said("It is noon.", "It is", heard=150, made=300)]
+    assert answer.heard(Heard("A", 0, 150)) == [said("It is noon.", "It", heard=150, made=300)]
     assert answer.sound_done(says.sound_done()) == [Drain("A")]
     assert answer.words_done(says.words_done("It is noon.")) == []
     assert answer.item_made(says.made()) == []
@@ -62,7 +62,7 @@ def test_a_written_answer_is_over_when_it_is_made(answer, says):
 def test_the_loudspeaker_runs_dry_in_the_middle(answer, says):
     answer.words(says.words("One two"))
     answer.sound(says.sound(100))
-    assert answer.drained() == [said("One two", "One two", heard=100, made=100)]
+    assert answer.drained() == [said("One two", "", heard=100, made=100)], "more is to come"
     answer.sound(says.sound(100))
     assert answer.playback.sounding
     answer.sound_done(says.sound_done())
@@ -108,14 +108,14 @@ def test_the_first_of_two_items_ends_when_it_was_heard(answer, says, give):
 
 def test_cut_is_silence_first_then_the_cancel_then_what_was_heard(answer, says):
     answer.words(says.words("One two"))
-    answer.sound(says.sound(200))
-    answer.heard(Heard("A", 0, 100))
+    answer.sound(says.sound(400))
+    answer.heard(Heard("A", 0, 200))
     assert answer.cut("R", ResponseCancel(response_id="R")) == [
         Flush(),
         Send(ResponseCancel(response_id="R")),
-        Send(ItemTruncate(item_id="A", content_index=0, audio_end_ms=100)),
-        Show(Interruption("A", 100, None, None)),
-        said("One two", "One", heard=100, made=200, status="interrupted"),
+        Send(ItemTruncate(item_id="A", content_index=0, audio_end_ms=200)),
+        Show(Interruption("A", 200, None, None)),
+        said("One two", "One", heard=200, made=400, status="interrupted"),
     ]
 
 

@@ -98,17 +98,33 @@ def test_errors_later(begin, says):
 
 def test_a_line_ends_with_its_sentence(begin, tell):
     interpreter = begin()
-    assert tell(interpreter, heard("Where is"), heard(" the station?"), heard(" "), heard("Thank you")) == [
+    assert tell(interpreter, heard("Where is"), heard(" the station?"), heard(" ")) == [
         state("hearing"),
         source("Where is"),
         source("Where is the station?", final=True),
-        source("Thank you", n=2),
     ]
     assert tell(interpreter, spoke("¿Dónde está"), spoke(" la estación?")) == [
-        target("¿Dónde está", n=3),
-        target("¿Dónde está la estación?", final=True, n=3),
+        target("¿Dónde está", n=2),
+        target("¿Dónde está la estación?", final=True, n=2),
         state("listening"),
     ]
+
+
+def test_both_speak_at_once(begin, tell):
+    interpreter = begin()
+    assert tell(interpreter, sound(), heard("Thank"), sound(), heard(" you")) == [
+        Play("translation_0", 0, PCM),
+        state("speaking"),
+        source("Thank"),
+        Play("translation_0", 0, PCM),
+        source("Thank you"),
+    ]
+    assert tell(interpreter, Drained()) == [state("hearing")], "in the middle of a sentence"
+    assert tell(interpreter, spoke("Hola."), heard(".")) == [
+        target("Hola.", final=True, n=2),
+        source("Thank you.", final=True),
+    ]
+    assert tell(interpreter, sound(), Drained())[-1] == state("listening")
 
 
 def test_lines_stay_in_the_order_in_which_they_began(begin, tell):

@@ -107,7 +107,14 @@ def spoken(text, *, received, heard, complete=False):
     [(0, ""), (10, ""), (500, "One two"), (520, "One two"), (900, "One two three"), (1000, "One two three four")],
 )
 def test_heard_text_is_the_share_of_the_sound_in_whole_words(heard, text):
-    assert spoken("One two three four", received=1000, heard=heard).heard_text == text
+    assert spoken("One two three four", received=1000, heard=heard, complete=True).heard_text == text
+
+
+def test_text_that_runs_ahead_of_its_sound_is_not_heard_with_it():
+    text = "One two three four five six seven eight"
+    assert spoken(text, received=600, heard=600).heard_text == "One two"
+    assert spoken(text, received=600, heard=600, complete=True).heard_text == text
+    assert spoken("One two", received=2000, heard=1990).heard_text == "One two"
 
 
 def test_written_text_counts_as_heard():
