@@ -22,16 +22,19 @@ import websockets
 from rtchat.server.engines.espeak import EspeakTextToSpeech
 from rtchat.server.run import embedded
 
-READY = """
-import asyncio
+SERVER = """
+import asyncio, sys
 from rtchat.server.run import embedded
 
 async def main():
-    async with embedded():
-        print("ready", flush=True)
+    async with embedded() as url:
+        print(url, flush=True)
+        await asyncio.to_thread(sys.stdin.read)
 
 asyncio.run(main())
 """
+MODEL = "realtime?model=gpt-realtime-2.1"
+LOAD_SECONDS = 6
 CHUNK = 960  # bytes of 20 ms
 
 
@@ -76,7 +79,7 @@ async def turn(socket: websockets.ClientConnection, sound: bytes) -> tuple[float
 
 async def turns(count: int) -> None:
     sound = await question()
-    async with embedded() as url, websockets.connect(f"{url}/realtime?model=gpt-realtime-2.1") as socket:
+    async with embedded() as url, websockets.connect(f"{url}/{MODEL}") as socket:
         taken = [await turn(socket, sound) for _ in range(count + 1)]
     firsts = sorted(first for first, _, _ in taken[1:])
     whole = statistics.median(whole for _, whole, _ in taken[1:])
@@ -87,12 +90,52 @@ async def turns(count: int) -> None:
     )
 
 
+def server() -> subprocess.Popen[str]:
+    """A server in a process of its own; it ends when its input does, and prints its address."""
+    return subprocess.Popen(
+        [sys.executable, "-c", SERVER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+
+
+async def load(count: int) -> None:
+    """Sessions that all stream a quiet room, and how long one more waits for an answer to the smallest request."""
+    quiet = np.random.default_rng(0).integers(-100, 100, 24_000 * LOAD_SECONDS).astype("<i2").tobytes()
+    waits: list[float] = []
+
+    async def listener(url: str, delay: float) -> None:
+        async with websockets.connect(f"{url}/{MODEL}", compression=None) as socket:
+            await asyncio.sleep(delay)
+            await microphone(socket, quiet)
+
+    async def probe(url: str) -> None:
+        async with websockets.connect(f"{url}/{MODEL}", compression=None) as socket:
+            await socket.recv()
+            for _ in range(LOAD_SECONDS * 5):
+                await asyncio.sleep(0.2)
+                began = time.perf_counter()
+                await socket.send('{"type": "input_audio_buffer.clear"}')
+                await socket.recv()
+                waits.append((time.perf_counter() - began) * 1000)
+
+    with server() as process:
+        url = process.stdout.readline().strip()
+        listeners = [asyncio.create_task(listener(url, 0.02 * at / count)) for at in range(count)]
+        await asyncio.sleep(1)  # while their detectors load
+        await probe(url)
+        await asyncio.gather(*listeners)
+    waits.sort()
+    print(
+        f"{count} live sessions beside: one more waits {statistics.median(waits):.1f} ms in the median, "
+        f"{waits[int(len(waits) * 0.95)]:.0f} ms p95"
+    )
+
+
 def ready(count: int) -> None:
     """Start of a process to a server that listens."""
     taken = []
     for _ in range(count):
         began = time.perf_counter()
-        with subprocess.Popen([sys.executable, "-c", READY], stdout=subprocess.PIPE) as process:
+        with server() as process:
             process.stdout.readline()
             taken.append((time.perf_counter() - began) * 1000)
     print(f"start of a process to listening, {count} starts: median {statistics.median(taken):.0f} ms")
@@ -102,6 +145,8 @@ def main() -> None:
     """Print the figures."""
     asyncio.run(turns(int(sys.argv[1]) if len(sys.argv) > 1 else 10))
     ready(5)
+    for sessions in (10, 30):
+        asyncio.run(load(sessions))
 
 
 if __name__ == "__main__":
