@@ -222,6 +222,15 @@ def test_the_transcript_may_come_anywhere(talk, says, tell, shown, position):
     assert len(shown(effects, TurnEnded)) == 1
 
 
+def test_words_in_the_middle_of_a_written_answer_do_not_make_the_state_flicker(talk, says, tell):
+    conversation = talk()
+    tell(conversation, *spoken_turn(says), says.created(), says.writes("It is "))
+    assert tell(conversation, says.heard_as("What time is it?"), says.writes("noon.")) == [
+        user("What time is it?", final=True),
+        said("It is noon.", "It is noon."),
+    ]
+
+
 def test_a_transcript_that_never_comes_stops_nothing(talk, says, tell):
     conversation = talk()
     effects = tell(conversation, *spoken_turn(says), *answer(says), says.done(), Drained(), InputEnded())
@@ -545,6 +554,14 @@ def test_before_any_output(talk, says, tell):
     assert tell(conversation, says.done(status="cancelled", reason="turn_detected", tokens=0)) == [
         turn(total_tokens=0)
     ]
+
+
+def test_when_the_end_of_the_interrupted_answer_is_told_late(talk, says, tell, sent):
+    conversation = talk()
+    tell(conversation, *spoken_turn(says), says.created(), says.sound(100), *spoken_turn(says, "U2"))
+    assert sent(tell(conversation, says.done(status="cancelled", reason="turn_detected"))) == []
+    assert conversation.state is State.THINKING
+    assert Play("B", 0, WIRE.silence(100)) in tell(conversation, says.created("R2"), says.sound(100, "B", "R2"))
 
 
 def test_after_response_done_while_sound_still_plays(talk, says, tell):
