@@ -324,6 +324,6 @@ def test_a_hanging_thread_does_not_keep_the_process_alive():
         asyncio.run(main())
         """
     done = subprocess.run(
-        [sys.executable, "-X", "dev", "-c", dedent(code)], capture_output=True, text=True, timeout=20, check=False
+        [sys.executable, "-W", "error", "-c", dedent(code)], capture_output=True, text=True, timeout=20, check=False
     )
     assert (done.stdout, done.stderr, done.returncode) == ("timeout\n", "", 0)
