@@ -20,7 +20,7 @@ _NUMBERS = f"""
 """
 
 _PHRASES = """
-<polite> = please | can you | could you | okay | hey;
+<polite> = please | can you | could you;
 <hello> = hello [there] | hi [there] | good (morning | afternoon | evening) | how are you [today];
 <bye> = goodbye | bye | good night | see you later;
 <thanks> = thank you [very much] | thanks;

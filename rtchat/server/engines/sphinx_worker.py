@@ -2,12 +2,12 @@
 
 It reads requests on standard input, a line of JSON and the sound each, and answers by lines of JSON:
 
-    {"rate": 24000, "bytes": 48000, "grammar": "#JSGF ..."}, 48000 bytes  ->  {"text": "...", "by": "grammar"}
+    {"rate": 24000, "bytes": 48000, "grammar": "#JSGF ..."}, 48000 bytes -> {"text": "...", "by": "grammar"}
 
 Its first line is `{"ready": true}`, or `{"error": "..."}` when it cannot work. It ends when its input does.
 
 How it decides between the grammar and its own language model: the likelihood of the best sentence of the grammar
-is compared, per frame of 10 ms, with that of the best row of phones of any kind. A grammar that explains the
+is compared, per frame of speech (10 ms), with that of the best row of phones of any kind. A grammar that explains the
 sound much better is right, and nothing more is asked. Otherwise the language model hears the sound too, and the
 grammar wins only when its sentence is clearly likelier. The margins are measured by tests/bench/bench_hearing.py.
 """
@@ -24,12 +24,12 @@ from typing import Any, BinaryIO
 
 RATE = 16_000
 SURE_OVER_PHONES = 5.0
-"""Per frame, in pocketsphinx's log units: the grammar is right without asking the language model."""
-SURE_OVER_WORDS = 3.5
-"""Per frame: the grammar is right against the language model."""
+"""Per frame of speech, in pocketsphinx's log units: the grammar is right without asking the language model."""
+SURE_OVER_WORDS = 4.0
+"""Per frame of speech: the grammar is right against the language model."""
 SHORTEST = RATE // 10
 """Samples; less than this is no word."""
-_MARGIN = RATE // 5  # quiet put on both sides: the decoder needs some to start and to end on
+_MARGIN = RATE // 10  # quiet put on both sides: the decoder needs some to start and to end on
 _GRAMMARS = 8  # kept compiled, the least used goes first
 
 
@@ -43,7 +43,8 @@ class Hearing:
         # bestpath off: the lattice search would end a sentence of a grammar in its middle ("stop and")
         self._grammar = ps.Decoder(samprate=RATE, bestpath=False, lm=None, loglevel="FATAL")
         self._grammar.add_allphone_file("phones", ps.get_model_path("en-us/en-us-phone.lm.bin"))
-        self._words = ps.Decoder(samprate=RATE, loglevel="FATAL")
+        # one pass with fewer paths: measured as exact as the default's two, in two thirds of the time
+        self._words = ps.Decoder(samprate=RATE, fwdflat=False, maxhmmpf=3000, loglevel="FATAL")
         self._log = self._words.get_logmath()
         self._compiled: OrderedDict[str, str] = OrderedDict()  # grammar -> its search's name
         self._made = 0
@@ -53,11 +54,11 @@ class Hearing:
         sound = _prepared(pcm, rate)
         if not sound:
             return "", ""
-        frames = len(sound) * 100 / (2 * RATE)
         if grammar:
             text, score = self._search(self._grammar, self.compile(grammar), sound)
             if text:
                 _, phones = self._search(self._grammar, "phones", sound)
+                frames = _speech_frames(self._grammar)
                 if score - phones > SURE_OVER_PHONES * frames:
                     return text, "grammar"
                 words, other = self._search(self._words, None, sound)
@@ -96,6 +97,12 @@ class Hearing:
         decoder.end_utt()
         best = decoder.hyp()
         return (best.hypstr, float(self._log.log(best.best_score))) if best else ("", float("-inf"))
+
+
+def _speech_frames(decoder: Any) -> int:
+    """Frames of the last search for phones that are not silence; at least a tenth of a second."""
+    frames: int = sum(1 + part.end_frame - part.start_frame for part in decoder.seg() if part.word != "SIL")
+    return max(10, frames)
 
 
 def _prepared(pcm: bytes, rate: int) -> bytes:
