@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hmac
+import re
 import secrets
 import string
 import time
@@ -16,7 +17,7 @@ from starlette.routing import Route, WebSocketRoute
 
 from rtchat import catalog
 from rtchat.protocol import wire
-from rtchat.protocol.server_events import ErrorDetail, ErrorEvent
+from rtchat.protocol.server_events import ErrorEvent
 from rtchat.server.dialogue import Dialogue
 from rtchat.server.dialogue.checks import Rejected
 from rtchat.server.dialogue.settings import Kind
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 ASSISTANT = "rtchat-assistant"
 """The built-in assistant under its own name."""
 _KEY_PROTOCOL = "openai-insecure-api-key."
+_PAIR = re.compile(r"apertium:\w+-\w+")
 _LETTERS = string.ascii_letters + string.digits
 
 
@@ -115,10 +117,7 @@ async def accept(socket: WebSocket) -> None:
 
 async def refuse(socket: WebSocket, rejected: Rejected) -> None:
     """An `error` event and a close, as the service does it."""
-    detail = ErrorDetail(
-        type=rejected.kind, code=rejected.code, message=rejected.message, param=rejected.param, event_id=None
-    )
-    await socket.send_text(wire.encode(ErrorEvent(event_id=new_id("event"), error=detail)))
+    await socket.send_text(wire.encode(ErrorEvent(event_id=new_id("event"), error=rejected.detail())))
     about_key = rejected.code in (None, "invalid_api_key")
     suffix = f".{rejected.code}" if rejected.code else ""
     await socket.close(3000 if about_key else 4000, f"{rejected.kind}{suffix}")
@@ -169,7 +168,7 @@ def check_model(model: str | None) -> str:
         example = f"wss://api.openai.com/v1/realtime?model={catalog.DEFAULT_MODEL}"
         raise Rejected("missing_model", f"You must provide a model parameter, for example {example}")
     known = catalog.find_model(model)
-    if model == ASSISTANT or model.startswith("apertium:") or (known and known.kind == "conversation"):
+    if model == ASSISTANT or _PAIR.fullmatch(model) or (known and known.kind == "conversation"):
         return model
     raise Rejected("invalid_model", f'Model "{model}" is not supported in realtime mode.', "model")
 
@@ -182,7 +181,7 @@ def check_translation_model(model: str | None) -> str:
     """
     model = model or catalog.DEFAULT_TRANSLATION_MODEL
     known = catalog.find_model(model)
-    if model.startswith("apertium:") or (known and known.kind == "translation"):
+    if _PAIR.fullmatch(model) or (known and known.kind == "translation"):
         return model
     raise Rejected("invalid_model", f'Model "{model}" is not supported in translation mode.', "model")
 

@@ -18,7 +18,7 @@ from rtchat.chunk import WIRE
 from rtchat.protocol import translation as tr
 from rtchat.protocol import wire
 from rtchat.protocol.config import ServerVad
-from rtchat.protocol.server_events import ErrorDetail, ErrorEvent
+from rtchat.protocol.server_events import ErrorEvent
 from rtchat.server.dialogue import signals as sig
 from rtchat.server.dialogue.checks import Rejected, check_unknown, from_validation, load
 from rtchat.server.dialogue.sound import Decoder
@@ -126,7 +126,8 @@ class Translation:
             rejected = from_validation(error, raw)
         except Rejected as error:
             rejected = error
-        rejected.event_id = rejected.event_id or raw.get("event_id")
+        if isinstance(raw.get("event_id"), str):
+            rejected.event_id = raw["event_id"]
         return [self._error(rejected)]
 
     def _event(self, event: tr.TranslationClientEvent) -> list[Any]:
@@ -279,11 +280,4 @@ class Translation:
         return self._error(Rejected("engine_error", why, kind="server_error"))
 
     def _error(self, rejected: Rejected) -> sig.Emit:
-        detail = ErrorDetail(
-            type=rejected.kind,
-            code=rejected.code,
-            message=rejected.message,
-            param=rejected.param,
-            event_id=rejected.event_id,
-        )
-        return self._emit(ErrorEvent, error=detail)
+        return self._emit(ErrorEvent, error=rejected.detail())

@@ -87,7 +87,7 @@ def test_models_that_are_served(model):
     assert check_model(model) == model
 
 
-@pytest.mark.parametrize("model", ["gpt-4", "gpt-realtime-translate", "whisper-1"])
+@pytest.mark.parametrize("model", ["gpt-4", "gpt-realtime-translate", "whisper-1", "apertium:", "apertium:en"])
 def test_models_that_hold_no_conversation(model):
     with pytest.raises(Rejected, match=model):
         check_model(model)

@@ -197,6 +197,12 @@ def test_what_is_refused(event, code, param):
     assert (error["error"]["code"], error["error"]["param"], error["error"]["event_id"]) == (code, param, "mine")
 
 
+@pytest.mark.parametrize("frame", ["{", '{"type": "session.update", "event_id": 5}', '{"type": "\\ud800"}', "[]"])
+def test_garbage(frame):
+    (error,) = Talk().tell(sig.Frame(frame))
+    assert error["type"] == "error"
+
+
 async def test_over_a_socket(engines, connect):
     engines.stt.says = "good morning"
     path = "/realtime/translations?model=gpt-realtime-translate"

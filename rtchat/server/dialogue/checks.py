@@ -12,9 +12,13 @@ from rtchat.catalog import VOICES
 from rtchat.protocol import wire
 from rtchat.protocol.client_events import ClientEvent
 from rtchat.protocol.config import VoiceId
+from rtchat.protocol.server_events import ErrorDetail
 
 MAX_APPEND = 15 * 1024 * 1024
 """Bytes of sound in one append (docs: 15 MiB)."""
+
+LONGEST_ECHO = 200
+"""Characters of a wrong value that are told back."""
 
 CLIENT_TYPES = (
     "session.update",
@@ -53,6 +57,16 @@ class Rejected(Exception):
     ) -> None:
         super().__init__(message)
         self.code, self.message, self.param, self.event_id, self.kind = code, message, param, event_id, kind
+
+    def detail(self) -> ErrorDetail:
+        """It as the API tells it."""
+        return ErrorDetail(
+            type=self.kind,
+            code=self.code,
+            message=_sendable(self.message),
+            param=None if self.param is None else _sendable(self.param),
+            event_id=None if self.event_id is None else _sendable(self.event_id),
+        )
 
 
 def load(frame: str, types: Iterable[str] = CLIENT_TYPES) -> dict[str, Any]:
@@ -142,10 +156,16 @@ def _check_session_type(raw: dict[str, Any]) -> None:
         raise Rejected("missing_required_parameter", "Missing required parameter: 'session.type'.", "session.type")
 
 
+def _sendable(text: str) -> str:
+    """JSON can spell half a surrogate pair, which cannot be sent back."""
+    return text.encode("utf-8", "replace").decode()
+
+
 def _invalid_value(value: Any, allowed: Iterable[str]) -> str:
     names = [f"'{name}'" for name in allowed]
     listed = " and ".join([", ".join(names[:-1]), names[-1]]) if len(names) > 1 else names[0]
-    return f"Invalid value: '{value}'. Supported values are: {listed}."
+    shown = str(value)[:LONGEST_ECHO]
+    return f"Invalid value: '{shown}'. Supported values are: {listed}."
 
 
 def _locate(loc: tuple[int | str, ...], raw: Any) -> tuple[str, Any]:

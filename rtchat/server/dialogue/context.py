@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from rtchat.protocol.server_events import ErrorDetail, ErrorEvent
+from rtchat.protocol.server_events import ErrorEvent
 from rtchat.server.dialogue.checks import Rejected
 from rtchat.server.dialogue.items import Entry, Store, messages
 from rtchat.server.dialogue.response import Plan
@@ -39,14 +39,7 @@ class Context:
 
     def error(self, rejected: Rejected) -> Emit:
         """A refusal as the API tells it."""
-        detail = ErrorDetail(
-            type=rejected.kind,
-            code=rejected.code,
-            message=rejected.message,
-            param=rejected.param,
-            event_id=rejected.event_id,
-        )
-        return self.emit(ErrorEvent, error=detail)
+        return self.emit(ErrorEvent, error=rejected.detail())
 
     def prompt(self, plan: Plan, entries: list[Entry]) -> Prompt:
         """What the language model is given."""

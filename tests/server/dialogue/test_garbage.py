@@ -1,0 +1,116 @@
+"""Whatever a client sends, the server answers with events: thousands of mangled frames, the same ones each time."""
+
+import copy
+import random
+
+import pytest
+
+from rtchat.server.dialogue import signals as sig
+from rtchat.server.engines.base import TextPiece, ToolCall
+
+TOOL = {"type": "function", "name": "f", "description": "", "parameters": {"type": "object"}}
+ITEM = {"type": "message", "id": "A", "role": "user", "content": [{"type": "input_text", "text": "hi"}]}
+SOUND = {"type": "message", "role": "user", "content": [{"type": "input_audio", "audio": "AAAA"}]}
+VAD = {"type": "server_vad", "threshold": 0.5, "silence_duration_ms": 200, "idle_timeout_ms": 5000}
+AUDIO = {
+    "input": {
+        "format": {"type": "audio/pcm", "rate": 24000},
+        "turn_detection": VAD,
+        "transcription": {"model": "m"},
+    },
+    "output": {"voice": "ash", "speed": 1.1, "format": {"type": "audio/pcmu"}},
+}
+EVENTS = [
+    {
+        "type": "session.update",
+        "session": {"type": "realtime", "audio": AUDIO, "tools": [TOOL], "tool_choice": "auto"},
+    },
+    {
+        "type": "session.update",
+        "session": {"type": "realtime", "output_modalities": ["text"], "truncation": "auto"},
+    },
+    {"type": "input_audio_buffer.append", "audio": "AAEAAQ" * 2000},
+    {"type": "input_audio_buffer.commit"},
+    {"type": "input_audio_buffer.clear"},
+    {"type": "conversation.item.create", "item": ITEM, "previous_item_id": "root"},
+    {"type": "conversation.item.create", "item": SOUND},
+    {
+        "type": "conversation.item.create",
+        "item": {"type": "function_call", "name": "f", "arguments": "{}", "call_id": "c"},
+    },
+    {"type": "conversation.item.create", "item": {"type": "function_call_output", "call_id": "c", "output": "x"}},
+    {"type": "conversation.item.truncate", "item_id": "A", "content_index": 0, "audio_end_ms": 10},
+    {"type": "conversation.item.delete", "item_id": "A"},
+    {"type": "conversation.item.retrieve", "item_id": "A"},
+    {"type": "response.create", "response": {"metadata": {"a": "b"}, "max_output_tokens": 9, "tools": [TOOL]}},
+    {
+        "type": "response.create",
+        "response": {"conversation": "none", "input": [ITEM, {"type": "item_reference", "id": "A"}]},
+    },
+    {"type": "response.cancel", "response_id": "resp_1"},
+    {"type": "response.cancel"},
+]
+ODD = [
+    None,
+    True,
+    -1,
+    0,
+    1e308,
+    10**30,
+    "",
+    "x",
+    "A",
+    "\ud800",
+    [],
+    [None],
+    {},
+    {"type": "x"},
+    [[]],
+    "null",
+    "AAA=",
+]
+
+
+def mangled(event, dice):
+    """The event with one thing in it changed, added or taken away."""
+    event = copy.deepcopy(event)
+    at = event
+    while True:
+        keys = list(at) if isinstance(at, dict) else list(range(len(at)))
+        if not keys:
+            return event
+        key = dice.choice(keys)
+        if isinstance(at[key], dict | list) and at[key] and dice.random() < 0.7:
+            at = at[key]
+            continue
+        if dice.random() < 0.2:
+            del at[key]
+        elif dice.random() < 0.1 and isinstance(at, dict):
+            at["surplus"] = dice.choice(ODD)
+        else:
+            at[key] = dice.choice(ODD)
+        return event
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_mangled_events_are_answered(new_talk, seed):
+    dice = random.Random(seed)
+    talk = new_talk()
+    for _ in range(150):
+        event = dice.choice(EVENTS)
+        event = dict(mangled(event, dice) if dice.random() < 0.5 else event)
+        kind = event.pop("type", None)
+        for effect in talk.send(kind, **event) + talk.hear(
+            *(dice.choice([0.0, 0.9]) for _ in range(dice.randrange(4)))
+        ):
+            match effect:
+                case sig.Think():
+                    talk.tell(
+                        sig.Thought(effect.response_id, dice.choice([TextPiece("One two."), ToolCall("f", "{}")]))
+                    )
+                    talk.tell(sig.ThoughtEnded(effect.response_id, dice.choice([None, None, "It broke."])))
+                case sig.Speak():
+                    talk.tell(sig.Spoke(effect.response_id, bytes(4800)))
+                    talk.tell(sig.SpeechEnded(effect.response_id))
+                case sig.Transcribe():
+                    talk.tell(dice.choice([sig.Recognised(effect.key, "hi"), sig.NotRecognised(effect.key, "no")]))
