@@ -7,8 +7,8 @@ It reads requests on standard input, a line of JSON and the sound each, and answ
 Its first line is `{"ready": true}`, or `{"error": "..."}` when it cannot work. It ends when its input does.
 
 How it decides between the grammar and its own language model: the likelihood of the best sentence of the grammar
-is compared, per frame of speech (10 ms), with that of the best row of phones of any kind. A grammar that explains the
-sound much better is right, and nothing more is asked. Otherwise the language model hears the sound too, and the
+is compared, per 10 ms of speech, with that of the best row of phones of any kind. A grammar that explains the sound
+much better is right, and nothing more is asked. Otherwise the language model hears the sound too, and the
 grammar wins only when its sentence is clearly likelier. The margins are measured by tests/bench/bench_hearing.py.
 """
 

@@ -1,4 +1,7 @@
 import asyncio
+import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -52,3 +55,21 @@ def test_reset_forgets_and_sessions_are_apart(speech: bytes):
 def test_a_wrong_window_is_a_mistake():
     with pytest.raises(ValueError, match="1024 bytes, not 3"):
         SileroDetector().probability(b"abc")
+
+
+def test_it_stays_on_one_thread_and_leaves_the_environment_alone():
+    """In a fresh process: OpenMP reads its limit when it is loaded, and its threads would spin."""
+    program = (
+        "import os, time\n"
+        "from rtchat.server.engines.silero import SileroDetector\n"
+        "detector = SileroDetector()\n"
+        "assert 'OMP_THREAD_LIMIT' not in os.environ\n"
+        "thread, process = time.thread_time(), time.process_time()\n"
+        "for _ in range(200): detector.probability(bytes(1024))\n"
+        "print((time.process_time() - process) / (time.thread_time() - thread))\n"
+    )
+    environment = {name: value for name, value in os.environ.items() if name != "OMP_THREAD_LIMIT"}
+    run = subprocess.run(
+        [sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True
+    )
+    assert float(run.stdout) < 1.2
