@@ -145,7 +145,7 @@ def main() -> None:
     """Print the figures."""
     asyncio.run(turns(int(sys.argv[1]) if len(sys.argv) > 1 else 10))
     ready(5)
-    for sessions in (10, 30):
+    for sessions in (10, 50, 100):
         asyncio.run(load(sessions))
 
 
