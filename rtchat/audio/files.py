@@ -185,7 +185,8 @@ class WavWriter:
 def _create(path: Path) -> io.FileIO:
     """The file, unbuffered: what was written is in it, whatever happens to this process."""
     if str(path) == "-":
-        return io.FileIO(sys.stdout.fileno(), "wb", closefd=False)
+        # The process's own: `sys.stdout` may be put aside, so that nothing else is written between the samples.
+        return io.FileIO((sys.__stdout__ or sys.stdout).fileno(), "wb", closefd=False)
     return io.FileIO(path, "wb")
 
 

@@ -6,6 +6,7 @@ Nothing heavy is imported before a command runs, so that `rtchat --help` is quic
 from __future__ import annotations
 
 import logging
+import os
 import sys
 from typing import Any
 
@@ -47,6 +48,7 @@ def _root(
 
 def main() -> None:
     """Run the command line: every failure is one sentence on standard error, never a traceback."""
+    _open_closed_streams()
     try:
         sys.exit(app(standalone_mode=False, prog_name="rtchat"))
     except KeyboardInterrupt:
@@ -57,6 +59,14 @@ def main() -> None:
         sentence, code = _told(error)
         print(sentence, file=sys.stderr)
         sys.exit(code)
+
+
+def _open_closed_streams() -> None:
+    """A standard stream that the caller has closed (`rtchat … <&-`) is one that leads nowhere."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            nowhere = os.open(os.devnull, os.O_RDWR)
+            setattr(sys, name, open(nowhere, mode, encoding="utf-8", closefd=False))  # noqa: SIM115 - never closed
 
 
 def _told(error: Exception) -> tuple[str, int]:

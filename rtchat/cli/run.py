@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import signal
 import sys
 import threading
 from collections.abc import AsyncGenerator, Iterator, Mapping
-from contextlib import AsyncExitStack, contextmanager, redirect_stdout
+from contextlib import AsyncExitStack, contextmanager, redirect_stdout, suppress
 from datetime import datetime
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -16,7 +18,7 @@ from rtchat.conversation.signals import InterruptPressed
 from rtchat.display.base import Display
 from rtchat.display.ndjson import NdjsonDisplay
 from rtchat.display.plain import PlainDisplay
-from rtchat.display.terminal import guarded
+from rtchat.errors import UsageError
 from rtchat.modes import Mode, Offer
 from rtchat.plan import Plan, make_plan
 from rtchat.recording import Recording
@@ -43,7 +45,7 @@ def run_mode(mode: Mode, flags: Mapping[str, Any], prompt: str | None = None) ->
     logging.basicConfig(level=settings.log_level.upper(), format="%(levelname)s %(name)s: %(message)s")
     plan = make_plan(mode, settings, today=datetime.now().astimezone().date())
     display = _display(plan)
-    with guarded(), _output_is_ours():  # SIGTERM ends a session like Ctrl-C does: told, its recording closed
+    with _output_is_ours():
         outcome = asyncio.run(_run(plan, display, prompt))
     if outcome.error is not None:
         logging.getLogger(__name__).debug("The session failed", exc_info=outcome.error)
@@ -63,8 +65,36 @@ def _output_is_ours() -> Iterator[None]:
         yield
 
 
+@contextmanager
+def _ending_in_order() -> Iterator[None]:
+    """SIGTERM and SIGHUP end a session as Ctrl-C does: told, and with its recording closed; exit code 128 + n."""
+    loop, task = asyncio.get_running_loop(), asyncio.current_task()
+    got: list[int] = []
+
+    def leave(number: int) -> None:
+        got.append(number)
+        if task is not None:
+            task.cancel()
+
+    numbers = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    for number in numbers:
+        with suppress(NotImplementedError):  # Windows
+            loop.add_signal_handler(number, leave, number)
+    try:
+        yield
+    except asyncio.CancelledError:
+        if got:
+            raise SystemExit(128 + got[0]) from None
+        raise
+    finally:
+        for number in numbers:
+            with suppress(NotImplementedError):
+                loop.remove_signal_handler(number)
+
+
 async def _run(plan: Plan, display: Display, prompt: str | None) -> Outcome:
     async with AsyncExitStack() as stack:
+        stack.enter_context(_ending_in_order())
         builtin = Builtin(lambda news: session.announce(news))
         stack.callback(builtin.close)
         registry = Registry(builtin.functions(), approve=lambda name, given: session.approve(name, given))
@@ -91,9 +121,16 @@ async def _run(plan: Plan, display: Display, prompt: str | None) -> Outcome:
 
 def _display(plan: Plan) -> Display:
     settings = plan.settings
+    sound_out = plan.parts.loudspeaker and str(settings.output_wav) == "-"
+    if sound_out and settings.json_:
+        raise UsageError(
+            "--json and --output-wav - both write to standard output.", hint="Give a file with --output-wav."
+        )
     if settings.json_:
         return NdjsonDisplay(sys.stdout)
     spoken = plan.mode is not Mode.TEXT
+    if sound_out:
+        return PlainDisplay(sys.stderr, spoken=spoken, quiet=settings.quiet)
     if settings.plain or not spoken or not (sys.stdin.isatty() and sys.stdout.isatty()):
         return PlainDisplay(_pipe(), spoken=spoken, quiet=settings.quiet)
     from rtchat.display.live import LiveDisplay
@@ -134,7 +171,7 @@ def _lines(plan: Plan, prompt: str | None) -> Lines | None:
 def _one_line(prompt: str) -> Lines:
     async def lines(session: Session) -> AsyncGenerator[str, None]:
         if prompt.strip():
-            yield prompt.strip()
+            yield _as_text(prompt.strip())
 
     return lines
 
@@ -156,12 +193,24 @@ async def _piped(session: Session) -> AsyncGenerator[str, None]:
     loop = asyncio.get_running_loop()
     queue: asyncio.Queue[str | None] = asyncio.Queue()
 
-    def read() -> None:
-        for line in [*sys.stdin, None]:
+    def tell(line: str | None) -> None:
+        with suppress(RuntimeError):  # the session is over, and its event loop closed
             loop.call_soon_threadsafe(queue.put_nowait, line)
+
+    def read() -> None:
+        if isinstance(sys.stdin, TextIOWrapper):  # not where standard input is closed
+            sys.stdin.reconfigure(errors="surrogateescape")
+            for line in sys.stdin:
+                tell(line)
+        tell(None)
 
     threading.Thread(target=read, name="stdin", daemon=True).start()
     while (line := await queue.get()) is not None:
         if line.strip():
             await session.idle.wait()
-            yield line.strip()
+            yield _as_text(line.strip())
+
+
+def _as_text(given: str) -> str:
+    """What the user gave, with bytes that are no UTF-8 (which Python hands over as half surrogates) as `\ufffd`."""
+    return given.encode("utf-8", "surrogateescape").decode("utf-8", "replace")

@@ -63,8 +63,10 @@ def start(world: Path) -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
     for process in running:
         if process.poll() is None:
             process.kill()
-        with suppress(OSError):
-            process.communicate(timeout=10)
+        process.wait(timeout=10)
+        for stream in (process.stdin, process.stdout, process.stderr):
+            with suppress(OSError):  # what was written and never read
+                stream.close()
 
 
 @pytest.fixture
