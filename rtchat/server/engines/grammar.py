@@ -40,7 +40,8 @@ _PHRASES = """
 <operator> = plus | minus | times | multiplied by | divided by | over;
 <sum> = (what is | what's | calculate | how much is) <number> <operator> <number> [<operator> <number>]
   | what is the square root of <number> | (what is | what's) <number> percent of <number>;
-<weather> = (what is | what's | how is | tell me) the (weather | temperature) [like] [in <city> [today | now]];
+<weather> = (what is | what's | how is | tell me) the (weather | temperature) [like]
+  [in <city> [today | now | and in <city>]];
 <place> = (what | how) about <city> | [and] in <city>;
 <unit> = second | seconds | minute | minutes | hour | hours;
 <timer> = (set | start) (a | an) timer [for (a | an | <number>) <unit>]
@@ -63,7 +64,7 @@ def build(tools: Sequence[Tool] = ()) -> str:
         "#JSGF V1.0;\ngrammar assistant;\n"
         "public <turn> = (/0.97/ <NULL> | /0.03/ <polite>) <what>"
         " (/0.97/ <NULL> | /0.02/ (please | thank you) | /0.01/ and <ask>);\n"
-        "<ask> = <time> | <date> | <joke> | <weather> | <sum> | in <city>;\n"
+        "<ask> = <time> | <date> | <joke> | <weather> | <sum>;\n"
         f"<what> = {' | '.join(names)};\n"
         f"<city> = {city};\n{_NUMBERS}{_PHRASES}" + "\n".join(rule for rule in rules if rule) + "\n"
     )

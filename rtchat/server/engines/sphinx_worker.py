@@ -43,8 +43,8 @@ class Hearing:
         # bestpath off: the lattice search would end a sentence of a grammar in its middle ("stop and")
         self._grammar = ps.Decoder(samprate=RATE, bestpath=False, lm=None, loglevel="FATAL")
         self._grammar.add_allphone_file("phones", ps.get_model_path("en-us/en-us-phone.lm.bin"))
-        # one pass with fewer paths: measured as exact as the default's two, in two thirds of the time
-        self._words = ps.Decoder(samprate=RATE, fwdflat=False, maxhmmpf=3000, loglevel="FATAL")
+        # one pass with fewer paths: 0.11 s instead of 0.19 for a second of sound, but 24 right instead of 27 of 40
+        self._words = ps.Decoder(samprate=RATE, loglevel="FATAL")
         self._log = self._words.get_logmath()
         self._compiled: OrderedDict[str, str] = OrderedDict()  # grammar -> its search's name
         self._made = 0
