@@ -41,8 +41,8 @@ class Program:
         self.stream = pyte.ByteStream(self.screen)
         self.sent = b""
         environment = {
-            **(os.environ if env is None else env),
             "TERM": "xterm-256color",
+            **({name: value for name, value in os.environ.items() if name != "TERM"} if env is None else env),
             "PYTHONPATH": str(Path(__file__).parents[1]),
             "PYTHONWARNINGS": "default",
         }

@@ -103,7 +103,7 @@ def terminal(world: Path, tmp_path: Path) -> Iterator[Callable[..., Program]]:
         script.write_text(
             f"import sys\nsys.argv = {['rtchat', *arguments]!r}\nfrom rtchat.cli import main\nmain()\n"
         )
-        started.append(Program(script, columns, lines, env={**os.environ, **variables}))
+        started.append(Program(script, columns, lines, env={**os.environ, "TERM": "xterm-256color", **variables}))
         return started[-1]
 
     yield start
