@@ -25,7 +25,8 @@ class Microphone:
         device: The format of the blocks: the device's own rate, one channel or more, PCM16.
 
     Attributes:
-        zero_seconds: How long every sample has been exactly zero, which no live microphone does.
+        zero_seconds: How long there has been nothing but samples of exactly zero since it was opened; 0.0 once any
+            sound has come, for noise suppressors give zeros between words.
     """
 
     def __init__(self, device: AudioFormat) -> None:
@@ -37,6 +38,7 @@ class Microphone:
         self._origin: float | None = None
         self._last = b""
         self.zero_seconds = 0.0
+        self._alive = False
 
     def feed(self, block: bytes, at: float) -> list[tuple[float, bytes]]:
         """Take a block of the device.
@@ -51,8 +53,8 @@ class Microphone:
         self._follow_clock(at)
         frames = self._device.samples(block)
         self._fed += frames
-        silent = block.count(0) == len(block)
-        self.zero_seconds = self.zero_seconds + frames / self._device.rate if silent else 0.0
+        self._alive = self._alive or block.count(0) != len(block)
+        self.zero_seconds = 0.0 if self._alive else self.zero_seconds + frames / self._device.rate
         self._pending += to_pcm16(self._resampler.feed(self._mono(block)))
         return self._take_chunks()
 

@@ -1,7 +1,7 @@
 """`--json`: one object a line on standard output, with the fields and the field order of the contract.
 
 Unfinished lines of the user and the assistant are thinned out, so that a word more is not a line more: one is
-written when a clause was completed or `INTERVAL` seconds have passed. The final line is always written.
+written when a clause was completed or a moment has passed. The final line is always written.
 """
 
 from __future__ import annotations
@@ -19,7 +19,10 @@ from rtchat.display.transcript import clean
 from rtchat.errors import UsageError
 
 INTERVAL = 0.2
-"""Seconds between two unfinished lines of one item."""
+"""Seconds between two unfinished lines of one item while its text grows."""
+
+HEARD_INTERVAL = 1.0
+"""Seconds between two while only what was heard of it grows."""
 
 _CLAUSE = re.compile(r"[.,;:!?…。、？！]\s*$")
 _UNSAFE = re.compile("[\x7f-\x9f\u2028\u2029\ud800-\udfff]")
@@ -104,8 +107,9 @@ class NdjsonDisplay:
         if last is not None:
             when, text, heard_before = last
             clause = said.text != text and _CLAUSE.search(said.text)
-            later = t - when >= INTERVAL and (said.text, heard) != (text, heard_before)
-            if not (clause or later):
+            grown = said.text != text and t - when >= INTERVAL
+            heard_more = heard != heard_before and t - when >= HEARD_INTERVAL
+            if not (clause or grown or heard_more):
                 return False
         self._written[said.item_id] = (t, said.text, heard)
         return True

@@ -81,7 +81,7 @@ def test_more_heard_of_the_same_text_is_written_after_a_while(answer):
     written = lines(
         (0.0, answer("One two", "", status="in_progress", final=False)),
         (0.1, answer("One two", "One", status="in_progress", final=False)),
-        (0.3, answer("One two", "One two", status="in_progress", final=False)),
+        (1.1, answer("One two", "One two", status="in_progress", final=False)),
     )
     assert [record["heard_text"] for record in written] == ["", "One two"]
 
