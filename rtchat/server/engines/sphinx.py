@@ -1,7 +1,11 @@
-"""pocketsphinx hears: small, offline, English, the model inside its wheel. Honest about its quality: for commands.
+"""pocketsphinx hears: small, offline, English, the model inside its wheel. Good enough for commands, no more.
 
-With a grammar of what may be said it hears well; without one, roughly. It works in a process of its own, because it
-holds the interpreter's lock while it thinks, and audio callbacks and the event loop must not wait for it.
+Measured by tests/bench/bench_hearing.py in four clear flite voices: of 88 commands it hears 86 exactly with the
+assistant's grammar and 60 without; of 40 other sentences 27 exactly, and it takes 3 for a command. In espeak-ng's
+voices it does worse (19 commands of 22 in the best).
+
+It works in a process of its own, because it holds the interpreter's lock while it thinks, and audio callbacks and
+the event loop must not wait for it.
 """
 
 from __future__ import annotations
