@@ -34,13 +34,14 @@ from rtchat.conversation.notices import ErrorTold, Interruption, Notice, Session
 from rtchat.conversation.state import State
 from rtchat.display.base import Display
 from rtchat.display.bindings import Action, Key
-from rtchat.errors import ConnectionLost, DeviceError, Refused, RtchatError, WireError
+from rtchat.errors import ConnectionLost, DeviceError, RtchatError, WireError
+from rtchat.link import failures
 from rtchat.link.connection import Connection, connect
 from rtchat.link.dialers import Endpoint
 from rtchat.plan import Plan
 from rtchat.protocol.client_events import InputAudioAppend
 from rtchat.protocol.server_events import SpeechStarted
-from rtchat.protocol.translation import TranslationAppend
+from rtchat.protocol.translation import TranslationAppend, TranslationClosed
 from rtchat.recording import Recording
 from rtchat.tools.registry import Registry
 
@@ -274,7 +275,7 @@ class Session:
                 case s.End(reason=reason):
                     self._finish(reason)
                 case s.Refuse(code=code, message=message):
-                    self._finish(Refused(message, code=code, hint="Check the settings: rtchat config show."))
+                    self._finish(failures.refused(code, message, self._endpoint))
 
     def _take_notice(self, notice: Notice) -> None:
         if isinstance(notice, Interruption):
@@ -320,6 +321,8 @@ class Session:
                 self._show(ErrorTold("malformed_frame", event.message, "It was skipped.", fatal=False))
             else:
                 self.feed(event)
+            if isinstance(event, TranslationClosed):
+                return  # it was asked for: the close of the socket behind it is no loss
 
     async def _write(self, connection: Connection) -> None:
         while True:

@@ -152,6 +152,13 @@ def said_nothing(endpoint: Endpoint, seconds: float) -> ConnectionLost:
     )
 
 
+def refused(code: str | None, message: str, endpoint: Endpoint) -> Refused:
+    """The server does not take the session as it was asked for, or cannot go on with it."""
+    known = code in KEY_CODES | MODEL_CODES | QUOTA_CODES | EXPIRED_CODES
+    next_step = hint(code, endpoint) if known else "Choose another value; `rtchat config show` lists what is set."
+    return Refused(message, code=code, hint=next_step)
+
+
 def hint(code: str | None, endpoint: Endpoint) -> str:
     """What to do about a refusal of the API."""
     if code in KEY_CODES or code is None:

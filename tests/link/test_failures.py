@@ -120,3 +120,12 @@ def test_an_error_without_a_sentence_is_named_by_its_code():
     assert failures.ended(OPENAI, code=1011, error=ErrorDetail(code="server_error")).message == (
         "OpenAI ended the session: server_error."
     )
+
+
+def test_a_session_that_is_not_taken_as_it_was_asked_for():
+    refused = failures.refused("invalid_value", "There is no such voice.", OPENAI)
+    assert (refused.message, refused.code, refused.exit_code) == ("There is no such voice.", "invalid_value", 4)
+    assert "rtchat config show" in refused.hint
+    assert failures.refused("insufficient_quota", "No credit.", OPENAI).hint == failures.hint(
+        "insufficient_quota", OPENAI
+    )
