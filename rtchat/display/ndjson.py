@@ -1,7 +1,8 @@
 """`--json`: one object a line on standard output, with the fields and the field order of the contract.
 
 Unfinished lines of the user and the assistant are thinned out, so that a word more is not a line more: one is
-written when a clause was completed or a moment has passed. The final line is always written.
+written when a clause was completed or a moment has passed, and before anything else is told. The final line is
+always written.
 """
 
 from __future__ import annotations
@@ -62,6 +63,7 @@ class NdjsonDisplay:
         encoding = (getattr(self._sink.stream, "encoding", None) or "utf-8").lower()
         self._ascii = not encoding.startswith("utf")
         self._written: dict[str, tuple[float, str, str]] = {}  # unfinished items: when, text, heard text
+        self._held: dict[str, UserSaid | AssistantSaid] = {}  # unfinished items: the newest, not written yet
 
     def __enter__(self) -> Self:
         return self
@@ -78,8 +80,24 @@ class NdjsonDisplay:
 
     def show(self, t: float, notice: Notice) -> None:
         """Write one object, or nothing where a fuller one of the same item comes soon."""
-        if isinstance(notice, UserSaid | AssistantSaid) and not self._due(t, notice):
-            return
+        if isinstance(notice, UserSaid | AssistantSaid):
+            self._held.pop(notice.item_id, None)
+            if not self._due(t, notice):
+                self._held[notice.item_id] = notice
+                return
+        else:
+            self._write_held(t)
+        self._write(t, notice)
+
+    def _write_held(self, t: float) -> None:
+        """Something else happens: no word that was said before it stays unwritten."""
+        for said in self._held.values():
+            if self._written[said.item_id][1] != said.text:
+                self._write(t, said)
+                self._written[said.item_id] = (t, said.text, _heard(said))
+        self._held.clear()
+
+    def _write(self, t: float, notice: Notice) -> None:
         record: dict[str, Any] = {"t": round(t, 3), "type": notice.type}
         record |= {f.name: getattr(notice, f.name) for f in fields(notice)}
         line = json.dumps(record, ensure_ascii=self._ascii, default=str)
@@ -102,7 +120,7 @@ class NdjsonDisplay:
         if said.final:
             self._written.pop(said.item_id, None)
             return True
-        heard = said.heard_text if isinstance(said, AssistantSaid) else ""
+        heard = _heard(said)
         last = self._written.get(said.item_id)
         if last is not None:
             when, text, heard_before = last
@@ -113,6 +131,10 @@ class NdjsonDisplay:
                 return False
         self._written[said.item_id] = (t, said.text, heard)
         return True
+
+
+def _heard(said: UserSaid | AssistantSaid) -> str:
+    return said.heard_text if isinstance(said, AssistantSaid) else ""
 
 
 def _escape(match: re.Match[str]) -> str:

@@ -72,6 +72,23 @@ def test_a_clause_is_written_at_once(user):
     assert [record["text"] for record in written] == ["Well", "Well,"]
 
 
+def test_the_last_words_are_written_before_something_else_happens(answer):
+    """An interpreter's words are never final while it runs: what it said last would stay unknown."""
+    written = lines(
+        (0.0, answer("One", "", status="in_progress", final=False)),
+        (0.01, answer("One two", "", status="in_progress", final=False)),
+        (2.0, StateChanged("hearing")),
+        (2.1, StateChanged("listening")),
+    )
+    assert [record.get("text") or record["state"] for record in written] == [
+        "One",
+        "One two",
+        "hearing",
+        "listening",
+    ]
+    assert [record["t"] for record in written] == [0.0, 2.0, 2.0, 2.1]
+
+
 def test_the_same_again_is_not_written_again(answer):
     same = answer("Well.", "Well.", status="in_progress", final=False)
     assert len(lines((0.0, same), (5.0, same))) == 1

@@ -1,0 +1,250 @@
+"""Talking with the real command through real PortAudio: a microphone to speak into, a loudspeaker to listen to."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import shutil
+import threading
+import wave
+from contextlib import contextmanager
+
+import numpy as np
+import pytest
+
+pytestmark = [pytest.mark.sound, pytest.mark.slow]
+
+RATE = 24_000
+LOCAL = ("--server", "local")
+ENTER = "\r"
+
+ARITHMETIC = """#JSGF V1.0;
+grammar answer;
+public <answer> = <n> times <n> is <big>;
+<n> = two | three | four | five | six | seven | eight | nine;
+<big> = (twenty | thirty | forty | fifty | sixty) [one | two | three | four | five | six | seven | eight | nine];
+"""
+
+
+@pytest.fixture
+def talk(start, lines, pulse):
+    """`talk("interactive", …)`: the running command and its NDJSON, once it listens."""
+
+    def begin(*arguments):
+        process = start(*arguments, "--json", *LOCAL)
+        records = lines(process)
+        records.until(lambda r: r["type"] == "state" and r["state"] == "listening")
+        return process, records
+
+    return begin
+
+
+@pytest.fixture
+def speaking_up(pulse):
+    """Speak into the microphone while the test goes on; waits for the end of it."""
+
+    @contextmanager
+    def speak(pcm):
+        thread = threading.Thread(target=pulse.speak, args=(pcm,))
+        thread.start()
+        yield
+        thread.join()
+
+    return speak
+
+
+def recognised(pcm: bytes, grammar: str) -> str:
+    """What is said in a recording."""
+    pytest.importorskip("pocketsphinx")
+    from rtchat.server.engines.sphinx import SphinxSpeechToText
+
+    engine = SphinxSpeechToText()
+    try:
+        return asyncio.run(engine.transcribe(pcm, RATE, grammar=grammar)).text
+    finally:
+        engine.close()
+
+
+def samples(pcm: bytes) -> np.ndarray:
+    return np.abs(np.frombuffer(pcm[: len(pcm) // 2 * 2], dtype="<i2").astype(int))
+
+
+def sounding(pcm: bytes, floor: int = 100) -> tuple[int, int]:
+    """The first and the last millisecond with sound."""
+    loud = np.nonzero(samples(pcm) > floor)[0]
+    return int(loud[0] * 1000 / RATE), int(loud[-1] * 1000 / RATE)
+
+
+def final(kind, **wanted):
+    """Matches the last word about an item of this kind, with these fields."""
+    return lambda r: r["type"] == kind and r["final"] and all(r[name] == value for name, value in wanted.items())
+
+
+def sent_and_received(folder):
+    lines = (folder / "events.jsonl").read_text().splitlines()
+    return [(entry["dir"], entry["event"]) for entry in map(json.loads, lines)]
+
+
+def test_a_spoken_question_gets_a_spoken_answer(talk, pulse, spoken):
+    process, records = talk("interactive")
+    with pulse.listen() as heard:
+        pulse.speak(spoken("what is seven times six", after=0.3))
+        assert records.until(final("user"))["text"] == "what is seven times six"
+        answer = records.until(final("assistant"))
+        heard.wait_for_ms(200)
+    assert answer["text"] == "7 times 6 is 42." and answer["status"] == "completed"
+    assert recognised(heard.pcm, ARITHMETIC) == "seven times six is forty two"
+    begin, end = sounding(heard.pcm)
+    assert end - begin == pytest.approx(answer["heard_ms"], abs=300)
+    assert records.of("session")[0]["echo"] == "half-duplex"
+    process.terminate()
+    assert process.wait(timeout=20) == 143
+
+
+def test_speech_interrupts_a_long_story(talk, pulse, spoken, speaking_up, recording):
+    process, records = talk("interactive", "--echo", "off", "--record")
+    with pulse.listen() as heard:
+        pulse.speak(spoken("tell me a long story", after=0.3))
+        records.until(lambda r: r["type"] == "assistant" and r["heard_ms"] > 1500)
+        with speaking_up(spoken("what is seven times six", after=0.3)):
+            told = records.until(lambda r: r["type"] == "interruption")
+            heard.wait_for_ms(150)  # of which 12 are the fade, the rest is the way through PulseAudio
+            before = len(heard.pcm)
+            heard.wait_for_ms(400)
+            after = heard.pcm
+        story = records.until(final("assistant", item_id=told["item_id"]))
+        answer = records.until(final("assistant", status="completed"))
+    assert not samples(after[before:]).any(), "the story goes on"
+    begin, end = sounding(after)
+    assert story["status"] == "interrupted" and story["heard_ms"] == told["heard_ms"] < story["generated_ms"]
+    assert end - begin == pytest.approx(told["heard_ms"], abs=300)
+    assert 0 <= told["onset_to_silence_ms"] < 500
+    assert story["text"].startswith(story["heard_text"]) and len(story["heard_text"]) < len(story["text"])
+    assert answer["text"] == "7 times 6 is 42."
+    process.terminate()
+    process.wait(timeout=20)
+
+    folder = recording()
+    events = sent_and_received(folder)
+    (truncate,) = [event for way, event in events if way == "sent" and event["type"].endswith("item.truncate")]
+    assert (truncate["item_id"], truncate["audio_end_ms"]) == (told["item_id"], told["heard_ms"])
+    assert not [event for _, event in events if event["type"] == "error"]
+
+    with wave.open(str(folder / "audio.wav")) as wav:
+        both = np.frombuffer(wav.readframes(wav.getnframes()), dtype="<i2").reshape(-1, 2).astype(int)
+    microphone, loudspeaker = (np.nonzero(np.abs(both[:, side]) > 100)[0] / RATE for side in (0, 1))
+    # One clock for both sides: the question, the story, the interruption while it is told, its end, the answer.
+    story_began = loudspeaker[0]
+    spoke_up = microphone[microphone > story_began][0]
+    story_ended = loudspeaker[np.nonzero(np.diff(loudspeaker) > 1.0)[0][0]]
+    assert microphone[0] < story_began < spoke_up < story_ended < spoke_up + 1.5
+    assert story_ended - story_began == pytest.approx(told["heard_ms"] / 1000, abs=0.3)
+
+
+@contextmanager
+def loudspeaker_beside_the_microphone(pulse):
+    module = pulse.pactl(
+        "load-module", "module-loopback", "source=speaker.monitor", "sink=mic_feed", "latency_msec=30"
+    ).strip()
+    try:
+        yield
+    finally:
+        pulse.pactl("unload-module", module)
+
+
+def test_half_duplex_does_not_interrupt_itself_and_space_does(terminal, pulse, recording):
+    program = terminal("interactive", "--record", *LOCAL)
+    program.shows("half duplex")
+    with loudspeaker_beside_the_microphone(pulse), pulse.listen() as heard:
+        program.type("ttell me a long story" + ENTER)
+        program.shows("● speaking")
+        heard.wait_for_ms(4000)
+        assert samples(heard.pcm).any()
+        program.shows("● speaking")
+        assert not any("interrupted" in row for row in program.everything())
+        program.type(" ")
+        program.shows("(interrupted")
+        program.shows("● listening")
+        heard.wait_for_ms(300)
+        before = len(heard.pcm)
+        heard.wait_for_ms(300)
+        assert not samples(heard.pcm[before:]).any()
+    program.type("q")
+    assert program.exit_code() == 0
+    kinds = [event["type"] for _, event in sent_and_received(recording())]
+    assert "input_audio_buffer.speech_started" not in kinds
+    assert kinds.count("conversation.item.truncate") == 1
+
+
+def test_without_half_duplex_that_room_would_make_it_interrupt_itself(talk, pulse, spoken):
+    """What the test above keeps away is really there."""
+    _, records = talk("interactive", "--echo", "off")
+    with loudspeaker_beside_the_microphone(pulse):
+        pulse.speak(spoken("tell me a long story", after=0.3))
+        assert records.until(lambda r: r["type"] == "interruption")["heard_ms"] < 4000
+
+
+def test_push_to_talk_and_mute(terminal, pulse, spoken, recording):
+    program = terminal("interactive", "--vad", "off", "--record", *LOCAL)
+    program.shows("● listening")
+    pulse.speak(spoken("tell me a joke"))  # without the key: nobody listens
+    program.type(" ")
+    program.shows("● hearing")
+    pulse.speak(spoken("what is seven times six", after=0.2))
+    program.type(" ")
+    program.shows("you        what is seven times six")
+    program.shows("7 times 6 is 42.")
+    program.shows("● listening")
+    program.type("q")
+    assert program.exit_code() == 0
+    kinds = [event["type"] for way, event in sent_and_received(recording()) if way == "sent"]
+    assert kinds.count("input_audio_buffer.commit") == 1
+
+
+def test_a_muted_microphone_sends_silence(terminal, pulse, spoken, recording):
+    program = terminal("interactive", "--record", *LOCAL)
+    program.shows("● listening")
+    program.type("m")
+    program.shows("○ muted")
+    pulse.speak(spoken("tell me a joke", after=0.5))
+    program.type("m")
+    program.shows("● listening")
+    pulse.speak(spoken("what is seven times six", before=0.2, after=0.2))
+    program.shows("you        what is seven times six")
+    program.shows("7 times 6 is 42.")
+    program.type("q")
+    assert program.exit_code() == 0
+    events = sent_and_received(recording())
+    assert [event["type"] for _, event in events].count("input_audio_buffer.speech_started") == 1
+
+
+def test_a_loudspeaker_that_is_unplugged(talk, pulse, spoken):
+    process, records = talk("interactive")
+    pulse.speak(spoken("tell me a long story", after=0.3))
+    records.until(lambda r: r["type"] == "assistant" and r["heard_ms"] > 500)
+    pulse.unplug()
+    error = records.until(lambda r: r["type"] == "error" and r["fatal"])
+    assert process.wait(timeout=30) == 5
+    records.finish()
+    assert error["hint"] and records.records[-1]["type"] == "end"
+    assert process.stderr.read().count(b"\n") == 1
+
+
+def test_the_translator_speaks_spanish(talk, pulse, spoken):
+    if shutil.which("apertium") is None:
+        pytest.skip("apertium is not installed")
+    import subprocess
+
+    pairs = subprocess.run(["apertium", "-l"], capture_output=True, text=True, check=True).stdout.split()
+    if not {"en-es", "eng-spa"} & set(pairs):
+        pytest.skip("apertium-eng-spa is not installed")
+    process, records = talk("translator", "--to", "es")
+    with pulse.listen() as heard:
+        pulse.speak(spoken("the house is very big", after=1.5))
+        text = records.until(lambda r: r["type"] == "assistant" and len(r["text"].split()) > 2)["text"].lower()
+        heard.wait_for_ms(1500)
+    assert "casa" in text and "grande" in text
+    begin, end = sounding(heard.pcm)
+    assert end - begin > 500
+    process.terminate()
+    assert process.wait(timeout=20) == 143
