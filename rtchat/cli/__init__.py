@@ -77,6 +77,9 @@ def _told(error: Exception) -> tuple[str, int]:
         return _usage(error), 2
     while isinstance(error, ExceptionGroup):
         error = error.exceptions[0]
+    if isinstance(error, OSError) and error.strerror:  # such as a full disk under `rtchat … > FILE`
+        where = f" {error.filename}" if error.filename else ""
+        return f"rtchat: The system refused to read or write{where}: {error.strerror.lower()}.", 1
     said = f"{type(error).__name__}: {error}".rstrip(": ")
     return f"rtchat: A mistake of rtchat's own: {said}. Please report it; --log-level debug shows where.", 1
 

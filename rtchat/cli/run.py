@@ -97,7 +97,7 @@ async def _run(plan: Plan, display: Display, prompt: str | None) -> Outcome:
         stack.enter_context(_ending_in_order())
         builtin = Builtin(lambda news: session.announce(news))
         stack.callback(builtin.close)
-        registry = Registry(builtin.functions(), approve=lambda name, given: session.approve(name, given))
+        registry = Registry(builtin.functions(), approve=lambda name, given: session.controls.approve(name, given))
         for name in [*plan.tools, *(registry.library if plan.parts.tools is Offer.ALL else [])]:
             registry.load(name)
         plan = plan.with_tools(registry.definitions())

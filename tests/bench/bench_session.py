@@ -2,8 +2,8 @@
 
 The real session with real PortAudio on a private PulseAudio, against a server in a process of its own which plays a
 tone at it, interrupts it, and notes when each frame left and came. Both processes, and what reads the loudspeaker's
-monitor, read one clock (CLOCK_MONOTONIC, which all processes of a machine share). Silence at the monitor is an upper
-bound: it counts from the moment that `speech_started` left the server to the delivery of the last sound.
+monitor, read one clock (CLOCK_MONOTONIC, which all processes of a machine share). Silence at the monitor is an
+upper bound: it counts from the moment that `speech_started` left the server to the delivery of the last sound.
 """
 
 from __future__ import annotations

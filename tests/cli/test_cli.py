@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -84,6 +85,17 @@ def test_a_mistake_of_our_own_is_one_sentence_too(run, monkeypatch):
     code, out, err = run("text")
     assert (code, out) == (1, "")
     assert err.count("\n") == 1 and "KeyError: 'x'" in err and "--log-level debug" in err
+
+
+@pytest.mark.parametrize("arguments", [["models"], ["text", "hello", "--server", "local"]])
+def test_a_full_disk_under_the_output(arguments):
+    if not Path("/dev/full").exists():
+        pytest.skip("no /dev/full here")
+    with open("/dev/full", "w") as full:
+        command = [sys.executable, "-m", "rtchat", *arguments]
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, timeout=60)
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+    assert "no space left on device" in done.stderr and "Traceback" not in done.stderr
 
 
 def test_debug_shows_where(run, monkeypatch, caplog):
