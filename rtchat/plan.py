@@ -66,6 +66,11 @@ class Plan:
     news: tuple[str, ...]
 
     @property
+    def transcription_model(self) -> str:
+        """What writes the user's words down, for its price; empty for none."""
+        return self.profile.transcription.model if self.profile and self.where == "openai" else ""
+
+    @property
     def tools(self) -> tuple[str, ...]:
         """Names, files and modules of the tools that the profile and the settings choose."""
         chosen = self.profile.tools if self.profile else ()

@@ -26,6 +26,7 @@ from typing import Any, Literal
 from rtchat.audio.devices import looks_like_headphones
 from rtchat.audio.sound import Caution, Sound, SoundRequest
 from rtchat.catalog import cost_usd
+from rtchat.controls import Controls
 from rtchat.conversation import signals as s
 from rtchat.conversation.interpreter import Interpreter
 from rtchat.conversation.ledger import Ledger
@@ -33,7 +34,7 @@ from rtchat.conversation.machine import Conversation
 from rtchat.conversation.notices import ErrorTold, Interruption, Notice, SessionEnded, StateChanged, TurnEnded
 from rtchat.conversation.state import State
 from rtchat.display.base import Display
-from rtchat.display.bindings import Action, Key
+from rtchat.display.bindings import Key
 from rtchat.errors import ConnectionLost, DeviceError, RtchatError, WireError
 from rtchat.link import failures
 from rtchat.link.connection import Connection, connect
@@ -88,6 +89,7 @@ class Session:
 
     Attributes:
         idle: Set while nothing is due: the moment for the next typed line.
+        controls: What keys do; it also asks before a tool that needs a yes.
     """
 
     def __init__(
@@ -104,6 +106,13 @@ class Session:
         stall_seconds: float = STALL_SECONDS,
     ) -> None:
         self.idle = asyncio.Event()
+        self.controls = Controls(
+            self.feed,
+            self._finish,
+            display,
+            push_to_talk=plan.rules.push_to_talk,
+            present=keys is not None,
+        )
         self._plan = plan
         self._endpoint = endpoint
         self._display = display
@@ -113,15 +122,12 @@ class Session:
         self._recording = recording
         self._linger = linger
         self._stall_seconds = stall_seconds
-        self._ledger = Ledger(cost_usd)
+        self._ledger = Ledger(cost_usd, plan.transcription_model)
         self._outgoing: asyncio.Queue[Any] = asyncio.Queue()
         self._began = time.monotonic()
-        self._last_word = 0.0
+        self._last_sign = 0.0  # of life: an event, or the moment at which one became due
         self._state = str(State.CONNECTING)
-        self._talking = False
         self._onset = self._silence = 0.0  # of the last interruption: the input, and silence at the loudspeaker
-        self._question: asyncio.Future[bool] | None = None
-        self._asking = asyncio.Lock()
         self._calls: set[asyncio.Task[None]] = set()
         self._sound = Sound(_sound_request(plan), recording.tap if recording is not None else None)
         self._machine = self._make_machine("none")
@@ -143,17 +149,6 @@ class Session:
     def leave(self) -> None:
         """End the session: the user said so."""
         self._finish("quit")
-
-    async def approve(self, name: str, arguments: dict[str, Any]) -> bool:
-        """Ask the user whether a tool may run; no where there are no keys to answer with."""
-        given = ", ".join(f"{key}={value!r}" for key, value in arguments.items())
-        if self._keys is None:
-            self._display.tell(f"{name}({given}) needs your yes, and there are no keys to give it with: not run.")
-            return False
-        async with self._asking:
-            self._display.tell(f"May {name}({given}) run? Press y or n.")
-            self._question = asyncio.get_running_loop().create_future()
-            return await self._question
 
     async def run(self) -> Outcome:
         """Hold the session until it is over. Errors that end it come back in the outcome, already told."""
@@ -283,7 +278,7 @@ class Session:
             notice = replace(notice, onset_to_silence_ms=ms)
         self._show(self._ledger.complete(notice))
         if isinstance(notice, StateChanged):
-            self._state = notice.state
+            self._state, self._last_sign = notice.state, self._now()
             self._set_idle()
         elif isinstance(notice, TurnEnded):
             self._check_limits()
@@ -316,7 +311,7 @@ class Session:
 
     async def _read(self, connection: Connection) -> None:
         async for event in connection:
-            self._last_word = self._now()
+            self._last_sign = self._now()
             if isinstance(event, WireError):
                 self._show(ErrorTold("malformed_frame", event.message, "It was skipped.", fatal=False))
             else:
@@ -371,46 +366,15 @@ class Session:
     async def _take_keys(self, keys: Keys) -> None:
         async with aclosing(keys()) as pressed:
             async for key in pressed:
-                self._take_key(key)
-
-    def _take_key(self, key: Key) -> None:
-        match key.action:
-            case Action.QUIT:
-                self.leave()
-            case Action.ABORT:
-                self._finish("interrupted")
-            case Action.HELP:
-                self._display.toggle_help()
-            case Action.MUTE:
-                self.feed(s.MuteToggled())
-            case Action.SPACE:
-                self._press_space()
-            case Action.YES | Action.NO:
-                if self._question is not None and not self._question.done():
-                    self._question.set_result(key.action is Action.YES)
-            case Action.TYPE:
-                self._display.typing(key.text, key.cursor)
-            case Action.CANCEL:
-                self._display.typing(None)
-            case Action.SUBMIT:
-                self._display.typing(None)
-                if key.text.strip():
-                    self.feed(s.Typed(key.text.strip()))
-
-    def _press_space(self) -> None:
-        if not self._plan.rules.push_to_talk:
-            self.feed(s.InterruptPressed())
-            return
-        # A terminal tells no release: the first press starts, the second ends.
-        self._talking = not self._talking
-        self.feed(s.TalkPressed() if self._talking else s.TalkReleased())
+                self.controls.press(key)
 
     async def _watch(self) -> None:
-        """A server that owes us something and says nothing is lost."""
+        """A server that owes us something and says nothing is lost; and a session may cost only so much."""
         while True:
             await asyncio.sleep(min(1.0, self._stall_seconds / 4))
+            self._check_limits()
             waits = self._state in (State.CONNECTING, State.THINKING) and not self._calls
-            if waits and self._now() - self._last_word > self._stall_seconds:
+            if waits and self._now() - self._last_sign > self._stall_seconds:
                 raise ConnectionLost(
                     f"{self._endpoint.label} has said nothing for {self._stall_seconds:g} seconds.",
                     hint="Try again, or another server.",

@@ -168,7 +168,7 @@ async def test_a_tool_that_needs_a_yes_asks_for_it():
         await display.until(lambda d: d.lines)
         yield Key(Action.YES)
 
-    registry = Registry(approve=lambda name, given: sessions[0].approve(name, given))
+    registry = Registry(approve=lambda name, given: sessions[0].controls.approve(name, given))
     registry.add(tool(confirm=True)(launch))
     plan = a_plan().with_tools(registry.definitions())
     await run(plan, display=display, lines=lines, keys=keys, tools=registry)
@@ -187,7 +187,7 @@ async def test_a_tool_that_needs_a_yes_does_not_run_where_nobody_can_say_it():
         sessions.append(session)
         yield "launch the rocket"
 
-    registry = Registry(approve=lambda name, given: sessions[0].approve(name, given))
+    registry = Registry(approve=lambda name, given: sessions[0].controls.approve(name, given))
     registry.add(tool(confirm=True)(launch))
     _, display = await run(a_plan().with_tools(registry.definitions()), lines=lines, tools=registry)
     assert [call.status for call in display.of(n.ToolCalled)] == ["running", "denied"]
@@ -358,6 +358,26 @@ async def test_a_server_that_stops_talking_is_lost_after_a_while():
     async with server_that(handler) as endpoint:
         outcome, _ = await run(a_plan(), endpoint=endpoint, lines=typed("hello"), stall_seconds=0.2)
     assert isinstance(outcome.error, ConnectionLost) and "the test server has said nothing" in outcome.error.message
+
+
+async def test_a_user_who_thinks_for_long_does_not_make_the_server_look_dead():
+    async def handler(socket):
+        await greet(socket)
+        for _ in range(2):
+            await socket.recv()
+        await asyncio.sleep(0.3)  # a slow answer, though not too slow
+        response = {"id": "resp_1", "status": "completed", "output": []}
+        await socket.send(json.dumps({"type": "response.created", "response": response}))
+        await socket.send(json.dumps({"type": "response.done", "response": response}))
+        await socket.wait_closed()
+
+    async def lines(session):
+        await asyncio.sleep(0.8)  # the user's time
+        yield "hello"
+
+    async with server_that(handler) as endpoint:
+        outcome, _ = await run(a_plan(), endpoint=endpoint, lines=lines, stall_seconds=0.7)
+    assert outcome.error is None
 
 
 async def test_garbage_is_told_and_survived():

@@ -6,11 +6,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
+from rtchat.chunk import WIRE
 from rtchat.conversation.notices import Notice, SessionEnded, SessionStarted, TurnEnded
 from rtchat.conversation.signals import Heard
 from rtchat.conversation.usage import add_usage
 from rtchat.protocol import client_events as ask
 from rtchat.protocol import server_events as told
+from rtchat.protocol.translation import TranslationAppend
 
 Price = Callable[[str, Mapping[str, Any]], float]
 """Dollars of a usage object on a model: `(model, usage) -> USD`."""
@@ -25,13 +27,21 @@ class Ledger:
 
     Args:
         price: Says what usage costs.
+        transcription_model: What writes the user's words down; it is billed apart.
+
+    Attributes:
+        turns: Turns that ended.
+        usage: Of all of them, as the API counts.
     """
 
-    def __init__(self, price: Price) -> None:
+    def __init__(self, price: Price, transcription_model: str = "") -> None:
         self.turns = 0
         self.usage: dict[str, Any] = {}
-        self.cost_usd = 0.0
         self._price = price
+        self._transcription_model = transcription_model
+        self._cost = 0.0
+        self._untold = 0.0  # cost of transcripts, told with the next turn
+        self._translated = 0.0  # seconds
         self._model = ""
         self._speech_end: float | None = None
         self._first_delta: float | None = None
@@ -41,6 +51,8 @@ class Ledger:
 
     def sent(self, t: float, event: object) -> None:
         """An event is on its way to the server."""
+        if isinstance(event, TranslationAppend):
+            self._translated += WIRE.ms(event.audio) / 1000
         commits = isinstance(event, ask.InputAudioCommit)
         if commits or (isinstance(event, ask.ResponseCreate) and self._speech_end is None):
             self._begin(t)
@@ -50,6 +62,8 @@ class Ledger:
         match signal:
             case told.SpeechStopped():
                 self._begin(t)
+            case told.TranscriptionCompleted(usage=usage) if usage:
+                self._untold += self._price(self._transcription_model, usage)
             case told.ResponseCreated(response=response):
                 self._responses.add(response.id)
             case told.OutputTextDelta() | told.OutputTranscriptDelta() | told.OutputAudioDelta():
@@ -59,6 +73,12 @@ class Ledger:
                     self._first_audible = t - ms / 1000
             case _:
                 pass
+
+    @property
+    def cost_usd(self) -> float:
+        """Dollars so far. A translation session has no usage: its sound is paid by the minute."""
+        minutes = self._price(self._model, {"seconds": self._translated}) if self._translated else 0.0
+        return self._cost + self._untold + minutes
 
     def complete(self, notice: Notice) -> Notice:
         """A notice with what only the ledger knows."""
@@ -96,10 +116,10 @@ class Ledger:
         return max(0, round((t - self._speech_end) * 1000))
 
     def _turn(self, notice: TurnEnded, usage: Mapping[str, Any]) -> TurnEnded:
-        cost = self._price(self._model, usage)
+        cost = self._price(self._model, usage) + self._untold
         self.turns += 1
         self.usage = add_usage(self.usage, usage)
-        self.cost_usd += cost
+        self._cost, self._untold = self._cost + cost, 0.0
         latency = {
             "speech_end_to_first_delta_ms": self._since_end(self._first_delta),
             "speech_end_to_first_audible_ms": self._since_end(self._first_audible),

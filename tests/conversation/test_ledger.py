@@ -6,6 +6,8 @@ from rtchat.conversation.ledger import Ledger
 from rtchat.conversation.notices import SessionEnded, SessionStarted, StateChanged, TurnEnded
 from rtchat.conversation.signals import Heard
 from rtchat.protocol import client_events as ask
+from rtchat.protocol.server_events import TranscriptionCompleted
+from rtchat.protocol.translation import TranslationAppend
 
 
 def price(model, usage):
@@ -104,3 +106,22 @@ def test_other_notices_pass(ledger):
     assert ledger.complete(StateChanged("listening")) == StateChanged("listening")
     ledger.sent(1.0, ask.InputAudioClear())
     ledger.received(1.0, Heard("A", 0, 0))
+
+
+def test_transcripts_are_paid_with_the_next_turn_at_their_own_price():
+    ledger = Ledger(lambda model, usage: {"w": 0.5, "m": 1.0}[model] * usage["total_tokens"], "w")
+    ledger.complete(SessionStarted("s", "m", "v", "id", "none", "interactive"))
+    usage = {"type": "tokens", "total_tokens": 4}
+    ledger.received(1.0, TranscriptionCompleted(item_id="A", content_index=0, transcript="x", usage=usage))
+    assert ledger.cost_usd == 2.0
+    assert ledger.complete(turn(3)).cost_usd == 5.0
+    assert ledger.complete(turn(1)).cost_usd == 1.0
+    assert ledger.cost_usd == 6.0
+
+
+def test_translation_is_paid_by_the_sound_sent():
+    ledger = Ledger(lambda model, usage: usage["seconds"] / 60 * 0.6)
+    ledger.complete(SessionStarted("s", "translates", "", "id", "none", "translator"))
+    for _ in range(10):
+        ledger.sent(0.0, TranslationAppend(audio=bytes(48_000)))
+    assert ledger.cost_usd == pytest.approx(0.1)

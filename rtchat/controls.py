@@ -1,0 +1,83 @@
+"""The keys of a running session: what each asks of it, and the questions that they answer."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+from rtchat.conversation import signals as s
+from rtchat.display.base import Display
+from rtchat.display.bindings import Action, Key
+
+
+class Controls:
+    """Turns keys into inputs of the machine, and asks the user.
+
+    Args:
+        feed: Tells the machine.
+        finish: Ends the session for a reason: `quit` or `interrupted`.
+        display: Where the user is told, and sees the typed line.
+        push_to_talk: The space key talks; else it interrupts.
+        present: There are keys at all.
+    """
+
+    def __init__(
+        self,
+        feed: Callable[[object], None],
+        finish: Callable[[str], None],
+        display: Display,
+        *,
+        push_to_talk: bool,
+        present: bool,
+    ) -> None:
+        self._feed = feed
+        self._finish = finish
+        self._display = display
+        self._push_to_talk = push_to_talk
+        self._present = present
+        self._talking = False
+        self._question: asyncio.Future[bool] | None = None
+        self._asking = asyncio.Lock()
+
+    def press(self, key: Key) -> None:
+        """Do what a key asks for."""
+        match key.action:
+            case Action.QUIT:
+                self._finish("quit")
+            case Action.ABORT:
+                self._finish("interrupted")
+            case Action.HELP:
+                self._display.toggle_help()
+            case Action.MUTE:
+                self._feed(s.MuteToggled())
+            case Action.SPACE:
+                self._press_space()
+            case Action.YES | Action.NO:
+                if self._question is not None and not self._question.done():
+                    self._question.set_result(key.action is Action.YES)
+            case Action.TYPE:
+                self._display.typing(key.text, key.cursor)
+            case Action.CANCEL | Action.SUBMIT:
+                self._display.typing(None)
+                if key.text.strip():
+                    self._feed(s.Typed(key.text.strip()))
+
+    async def approve(self, name: str, arguments: dict[str, Any]) -> bool:
+        """Ask whether a tool may run; no where there are no keys to answer with."""
+        call = f"{name}({', '.join(f'{key}={value!r}' for key, value in arguments.items())})"
+        if not self._present:
+            self._display.tell(f"{call} needs your yes, and there are no keys to give it with: not run.")
+            return False
+        async with self._asking:  # one question at a time
+            self._display.tell(f"May {call} run? Press y or n.")
+            self._question = asyncio.get_running_loop().create_future()
+            return await self._question
+
+    def _press_space(self) -> None:
+        if not self._push_to_talk:
+            self._feed(s.InterruptPressed())
+            return
+        # A terminal tells no release: the first press starts, the second ends.
+        self._talking = not self._talking
+        self._feed(s.TalkPressed() if self._talking else s.TalkReleased())

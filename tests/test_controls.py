@@ -1,0 +1,99 @@
+"""What each key asks of the session."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from rtchat.controls import Controls
+from rtchat.conversation import signals as s
+from rtchat.display.bindings import Action, Key
+
+
+class Screen:
+    """A display that keeps what it is told."""
+
+    def __init__(self):
+        self.told = []
+
+    def tell(self, text):
+        self.told.append(text)
+
+    def typing(self, text, cursor=0):
+        self.told.append((text, cursor))
+
+    def toggle_help(self):
+        self.told.append("help")
+
+
+@pytest.fixture
+def made():
+    """Makes controls; what they feed, finish and show comes in one list."""
+
+    def make(**options):
+        log = Screen()
+        options = {"push_to_talk": False, "present": True, **options}
+        return Controls(log.told.append, log.told.append, log, **options), log.told
+
+    return make
+
+
+def test_each_key_does_what_it_says(made):
+    controls, log = made()
+    for key in (
+        Key(Action.HELP),
+        Key(Action.MUTE),
+        Key(Action.SPACE),
+        Key(Action.TYPE, "hi", 2),
+        Key(Action.SUBMIT, "hi "),
+        Key(Action.CANCEL),
+        Key(Action.QUIT),
+        Key(Action.ABORT),
+    ):
+        controls.press(key)
+    wanted = ["help", s.MuteToggled(), s.InterruptPressed(), ("hi", 2), (None, 0), s.Typed("hi"), (None, 0)]
+    assert log == [*wanted, "quit", "interrupted"]
+
+
+def test_push_to_talk_begins_with_one_press_and_ends_with_the_next(made):
+    controls, log = made(push_to_talk=True)
+    for _ in range(3):
+        controls.press(Key(Action.SPACE))
+    assert log == [s.TalkPressed(), s.TalkReleased(), s.TalkPressed()]
+
+
+@pytest.mark.parametrize(("action", "answer"), [(Action.YES, True), (Action.NO, False)])
+async def test_a_question_is_answered_by_key(made, action, answer):
+    controls, log = made()
+    asked = asyncio.create_task(controls.approve("launch", {"to": "moon"}))
+    await asyncio.sleep(0)
+    assert log == ["May launch(to='moon') run? Press y or n."]
+    controls.press(Key(action))
+    controls.press(Key(Action.YES))  # too late to change it
+    assert await asked is answer
+
+
+async def test_questions_wait_for_each_other(made):
+    controls, log = made()
+    asked = [asyncio.create_task(controls.approve(name, {})) for name in ("a", "b")]
+    await asyncio.sleep(0)
+    assert len(log) == 1
+    controls.press(Key(Action.YES))
+    assert await asked[0] is True
+    while len(log) < 2:  # noqa: ASYNC110 - the second question comes in the next steps of the loop
+        await asyncio.sleep(0)
+    controls.press(Key(Action.NO))
+    assert await asked[1] is False
+
+
+async def test_without_keys_the_answer_is_no(made):
+    controls, log = made(present=False)
+    assert await controls.approve("launch", {}) is False
+    assert len(log) == 1 and "launch()" in log[0]
+
+
+def test_an_answer_to_no_question_does_nothing(made):
+    controls, log = made()
+    controls.press(Key(Action.YES))
+    assert log == []
