@@ -28,7 +28,7 @@ from prompt_toolkit.input import Input
 from prompt_toolkit.output import Output, create_output
 from prompt_toolkit.patch_stdout import patch_stdout
 
-from rtchat.display.terminal import guarded
+from rtchat.display.terminal import guarded, silent_keys
 
 HISTORY = "text-history"
 """The file of typed lines, in the user's state folder."""
@@ -109,7 +109,7 @@ class Prompt:
     async def _interrupted(self, idle: asyncio.Event) -> bool:
         """Wait for Ctrl-C or for `idle`; True for Ctrl-C."""
         pressed = asyncio.Event()
-        with _on_interrupt(pressed):
+        with _on_interrupt(pressed), silent_keys():
             waits = [asyncio.ensure_future(idle.wait()), asyncio.ensure_future(pressed.wait())]
             try:
                 await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)

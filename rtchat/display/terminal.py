@@ -6,7 +6,7 @@ import signal
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from types import FrameType
 
 if sys.platform != "win32":
@@ -29,6 +29,19 @@ def guarded() -> Iterator[None]:
             for name in ("SIGTERM", "SIGHUP"):
                 if hasattr(signal, name):
                     stack.enter_context(_leaving_on(getattr(signal, name)))
+        yield
+
+
+@contextmanager
+def silent_keys() -> Iterator[None]:
+    """What is typed meanwhile does not appear in the middle of what is printed; whoever reads next gets it."""
+    with _settings_kept():
+        if sys.platform != "win32":
+            with suppress(OSError, ValueError, AttributeError, termios.error):  # not a terminal, or none at all
+                descriptor = sys.stdin.fileno()
+                settings = termios.tcgetattr(descriptor)
+                settings[3] &= ~termios.ECHO
+                termios.tcsetattr(descriptor, termios.TCSANOW, settings)
         yield
 
 

@@ -68,12 +68,13 @@ def test_the_live_view_and_its_keys(terminal, quiet_room, recording):
     recording()
 
 
-def test_space_interrupts_a_story_and_shows_what_was_not_heard(terminal, quiet_room, recording):
+def test_space_interrupts_a_story_and_shows_what_was_not_heard(terminal, quiet_room, world, wait, recording):
     program = terminal("interactive", "--record", *quiet_room)
     program.shows("● listening")
     program.type("ttell me a long story" + ENTER)
     program.shows("● speaking")
     program.shows("lighthouse")
+    wait(lambda: (world / "a.wav").stat().st_size > 40_000, "some of it is heard")
     program.type(" ")
     program.shows("(interrupted after ")
     program.shows("● listening")
@@ -201,6 +202,26 @@ def test_ctrl_c_interrupts_an_answer_and_leaves_on_an_empty_line(terminal, wait,
     lines = (recording() / "events.jsonl").read_text().splitlines()
     kinds = [json.loads(line)["event"]["type"] for line in lines]
     assert kinds.count("conversation.item.truncate") == 1
+
+
+def test_what_is_typed_during_an_answer_waits_for_its_end(terminal):
+    program = terminal("text", "--speak", "--output-wav", "a.wav", "--quiet", *LOCAL)
+    program.shows("> ")
+    program.type("repeat after me: one two three four" + ENTER)
+    program.shows("One")
+    program.type("repeat after me: green" + ENTER + "half a li")
+    program.shows("Green.")
+    program.shows("> half a li")
+    assert program.rows() == [
+        "> repeat after me: one two three four",
+        "One two three four.",
+        "> repeat after me: green",
+        "Green.",
+        "> half a li",
+    ]
+    program.type(CTRL_C + CTRL_C)
+    assert program.exit_code() == 0
+    program.assert_restored()
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
