@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from pydantic import SecretStr
 
+from rtchat.audio.sound import SoundRequest
 from rtchat.catalog import (
     DEFAULT_MODEL,
     DEFAULT_TRANSCRIPTION_MODEL,
@@ -75,6 +76,18 @@ class Plan:
         """Names, files and modules of the tools that the profile and the settings choose."""
         chosen = self.profile.tools if self.profile else ()
         return tuple(dict.fromkeys([*chosen, *self.settings.tools]))
+
+    def sound(self) -> SoundRequest:
+        """The microphone and the loudspeaker of the session."""
+        settings, parts = self.settings, self.parts
+        return SoundRequest(
+            capture=parts.microphone,
+            playback=parts.loudspeaker,
+            input_device=settings.input_device,
+            output_device=settings.output_device,
+            input_wav=settings.input_wav,
+            output_wav=settings.output_wav,
+        )
 
     def with_tools(self, definitions: Sequence[Mapping[str, Any]]) -> Plan:
         """This plan, offering these function tools to the model."""

@@ -24,7 +24,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from rtchat.audio.devices import looks_like_headphones
-from rtchat.audio.sound import Caution, Sound, SoundRequest
+from rtchat.audio.sound import Caution, Sound
 from rtchat.catalog import cost_usd
 from rtchat.controls import Controls
 from rtchat.conversation import signals as s
@@ -129,7 +129,7 @@ class Session:
         self._state = str(State.CONNECTING)
         self._onset = self._silence = 0.0  # of the last interruption: the input, and silence at the loudspeaker
         self._calls: set[asyncio.Task[None]] = set()
-        self._sound = Sound(_sound_request(plan), recording.tap if recording is not None else None)
+        self._sound = Sound(plan.sound(), recording.tap if recording is not None else None)
         self._machine = self._make_machine("none")
         self._over: asyncio.Future[RtchatError | str] = asyncio.get_running_loop().create_future()
 
@@ -160,6 +160,9 @@ class Session:
                     reason = await self._hold(stack)
                 except RtchatError as error:
                     reason = error
+                except Exception:
+                    reason = "error"
+                    raise
                 finally:  # Ctrl-C comes as a cancellation
                     ended = self._end(reason)
         return Outcome(ended, reason if isinstance(reason, RtchatError) else None)
@@ -388,15 +391,3 @@ class Session:
     def _note_frame(self, direction: Literal["sent", "received"], frame: str | bytes, event: Any) -> None:
         if self._recording is not None:
             self._recording.event(self._now(), direction, frame)
-
-
-def _sound_request(plan: Plan) -> SoundRequest:
-    settings, parts = plan.settings, plan.parts
-    return SoundRequest(
-        capture=parts.microphone,
-        playback=parts.loudspeaker,
-        input_device=settings.input_device,
-        output_device=settings.output_device,
-        input_wav=settings.input_wav,
-        output_wav=settings.output_wav,
-    )

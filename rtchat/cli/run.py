@@ -18,7 +18,7 @@ from rtchat.conversation.signals import InterruptPressed
 from rtchat.display.base import Display
 from rtchat.display.ndjson import NdjsonDisplay
 from rtchat.display.plain import PlainDisplay
-from rtchat.errors import UsageError
+from rtchat.errors import RtchatError, UsageError
 from rtchat.modes import Mode, Offer
 from rtchat.plan import Plan, make_plan
 from rtchat.recording import Recording
@@ -113,7 +113,7 @@ async def _run(plan: Plan, display: Display, prompt: str | None) -> Outcome:
             tools=registry,
             lines=_lines(plan, prompt),
             keys=_keys(plan),
-            recording=_recording(plan),
+            recording=_recording(plan, display),
             linger=builtin.timers_ended,
         )
         return await session.run()
@@ -151,11 +151,17 @@ def _keys(plan: Plan) -> Keys | None:
     return keys
 
 
-def _recording(plan: Plan) -> Recording | None:
+def _recording(plan: Plan, display: Display) -> Recording | None:
     if not plan.settings.record:
         return None
     about = {"mode": str(plan.mode), "server": plan.rules.server, "model": plan.model}
-    return Recording.start(plan.settings.sessions_dir, about)
+    loop = asyncio.get_running_loop()
+
+    def on_trouble(error: RtchatError) -> None:  # on the thread that writes; the session goes on
+        with suppress(RuntimeError):  # it is just over, and its event loop closed
+            loop.call_soon_threadsafe(display.tell, str(error))
+
+    return Recording.start(plan.settings.sessions_dir, about, on_trouble=on_trouble)
 
 
 def _lines(plan: Plan, prompt: str | None) -> Lines | None:

@@ -34,7 +34,7 @@ from rtchat.conversation.notices import Interruption
 from rtchat.link import dialers
 from rtchat.modes import Mode
 from rtchat.plan import make_plan
-from rtchat.session import Session, _sound_request
+from rtchat.session import Session
 from rtchat.settings import Settings
 
 RATE = 24_000
@@ -199,7 +199,7 @@ async def run_session(address: str) -> tuple[TimedSound, Quiet]:
     plan = make_plan(Mode.INTERACTIVE, settings, today=datetime.now().astimezone().date())
     display = Quiet()
     session = Session(plan, dialers.url(address), display)
-    session._sound = sound = TimedSound(_sound_request(plan))
+    session._sound = sound = TimedSound(plan.sound())
     await session.run()
     return sound, display
 

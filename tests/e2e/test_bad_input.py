@@ -240,6 +240,21 @@ def test_no_sound_device_at_all(rtchat, world):
     assert "--input-wav" in said or "PyAudio" in said
 
 
+def test_a_recording_that_the_disk_has_no_room_for(rtchat, serving, tmp_path):
+    """It is told, once; the conversation goes on, and what was written can be read."""
+    small = ["bash", "-c", 'ulimit -f 100; exec "$0" -m rtchat "$@"', sys.executable]  # KiB of one file
+    said = "repeat after me: one two three four five six"
+    files = ("--speak", "--output-wav", "/dev/null", "--record")
+    url, _ = serving()
+    ran = rtchat("text", said, *files, "--server", url, command=small)
+    assert (ran.code, ran.out.count("\n"), ran.err.count("\n")) == (0, 1, 1)
+    assert ran.err.startswith("The recording stopped: ") and "kept" in ran.err
+    (folder,) = (tmp_path / "kept").iterdir()
+    with wave.open(str(folder / "audio.wav")) as kept:
+        assert kept.getnframes() > 10_000
+    assert json.loads((folder / "session.json").read_text())["totals"]["trouble"] in ran.err
+
+
 # --- servers ----------------------------------------------------------------------------------------------
 
 
