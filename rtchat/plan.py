@@ -134,13 +134,14 @@ def _key(secret: SecretStr | None) -> str | None:
     return secret.get_secret_value() if secret is not None else None
 
 
-def make_plan(mode: Mode, settings: Settings, *, today: date) -> Plan:
+def make_plan(mode: Mode, settings: Settings, *, today: date, greets: bool = True) -> Plan:
     """Put one session together.
 
     Args:
         mode: What the user asked for.
         settings: All settings.
         today: For warnings about models that stop.
+        greets: The assistant may speak first, where its profile says so; not where the user's words are there already.
 
     Raises:
         UsageError: The settings, or the profile, cannot be used as they are.
@@ -158,7 +159,7 @@ def make_plan(mode: Mode, settings: Settings, *, today: date) -> Plan:
     rules = Rules(
         server={"openai": "OpenAI", "azure": "Azure", "local": "embedded"}.get(where, "server"),
         mode=str(mode),
-        greeting=(profile.greeting or "") if profile else "",
+        greeting=(profile.greeting or "") if profile and greets else "",
     )
     session: translation.TranslationSession | None = None
     if mode_parts.session is SessionKind.TRANSLATION:

@@ -111,6 +111,13 @@ def test_semantic_turns_carry_their_eagerness():
     assert (turns["type"], turns["eagerness"]) == ("semantic_vad", "low")
 
 
+def test_the_profile_s_greeting_opens_the_conversation_unless_the_user_does(tmp_path):
+    (tmp_path / "me.toml").write_text('greeting = "Say hello."')
+    settings = Settings.load({"profile": str(tmp_path / "me.toml")})
+    assert make_plan(Mode.TEXT, settings, today=TODAY).rules.greeting == "Say hello."
+    assert make_plan(Mode.TEXT, settings, today=TODAY, greets=False).rules.greeting == ""
+
+
 def test_flags_win_over_the_profile(tmp_path):
     (tmp_path / "me.toml").write_text(
         'voice = "cedar"\ninstructions = "Be brief."\n[turn_taking]\nthreshold = 0.0\n'

@@ -43,7 +43,8 @@ def run_mode(mode: Mode, flags: Mapping[str, Any], prompt: str | None = None) ->
     config: Path | None = given.pop("config", None)
     settings = Settings.load(given, config)
     logging.basicConfig(level=settings.log_level.upper(), format="%(levelname)s %(name)s: %(message)s")
-    plan = make_plan(mode, settings, today=datetime.now().astimezone().date())
+    words_are_there = mode is Mode.TEXT and (prompt is not None or not sys.stdin.isatty())
+    plan = make_plan(mode, settings, today=datetime.now().astimezone().date(), greets=not words_are_there)
     display = _display(plan)
     with _output_is_ours():
         outcome = asyncio.run(_run(plan, display, prompt))
@@ -145,6 +146,10 @@ def _pipe() -> TextIO | None:
 
 def _keys(plan: Plan) -> Keys | None:
     if plan.mode is Mode.TEXT or plan.settings.json_ or not (sys.stdin.isatty() and sys.stdout.isatty()):
+        if plan.rules.push_to_talk and plan.settings.input_wav is None:
+            raise UsageError(
+                "Push to talk needs the keys of a terminal.", hint="Leave out --vad off, or talk in a terminal."
+            )
         return None
     from rtchat.display.keys import keys
 
