@@ -141,7 +141,7 @@ def make_plan(mode: Mode, settings: Settings, *, today: date, greets: bool = Tru
         mode: What the user asked for.
         settings: All settings.
         today: For warnings about models that stop.
-        greets: The assistant may speak first, where its profile says so; not where the user's words are there already.
+        greets: The assistant may speak first, where its profile says so: not where the user's words come first.
 
     Raises:
         UsageError: The settings, or the profile, cannot be used as they are.

@@ -282,15 +282,12 @@ class Session:
         self._show(self._ledger.complete(notice))
         if isinstance(notice, StateChanged):
             self._state, self._last_sign = notice.state, self._now()
-            self._set_idle()
+            if self._state in (State.LISTENING, State.MUTED):
+                self.idle.set()
+            else:
+                self.idle.clear()
         elif isinstance(notice, TurnEnded):
             self._check_limits()
-
-    def _set_idle(self) -> None:
-        if self._state in (State.LISTENING, State.MUTED):
-            self.idle.set()
-        else:
-            self.idle.clear()
 
     def _check_limits(self) -> None:
         settings, ledger = self._plan.settings, self._ledger
@@ -331,8 +328,15 @@ class Session:
                 await connection.send(event)
 
     async def _capture(self) -> None:
+        # Push to talk with a file: nobody presses a key for it, so all of it is one turn.
+        one_turn = self._plan.rules.push_to_talk and self._plan.settings.input_wav is not None
+        if one_turn:
+            await self.idle.wait()
+            self.feed(s.TalkPressed())
         async for pcm in self._sound.microphone():
             self.feed(s.Captured(pcm))
+        if one_turn:
+            self.feed(s.TalkReleased())
         await self._end_input()
 
     async def _follow_sound(self) -> None:

@@ -114,9 +114,8 @@ class Builtin:
 
         def end() -> None:
             self._timers.discard(timer)
-            self._announce(
-                f"{name} of {seconds:g} second{'' if seconds == 1 else 's'} has just ended. Tell the user now, in one short sentence."
-            )
+            long = f"{seconds:g} second{'' if seconds == 1 else 's'}"
+            self._announce(f"{name} of {long} has just ended. Tell the user now, in one short sentence.")
             if not self._timers:
                 self._no_timers.set()
 

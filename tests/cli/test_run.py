@@ -46,6 +46,12 @@ def test_nothing_to_say_is_no_mistake(run, arguments):
     assert run(*arguments, "--quiet") == (0, "", "")
 
 
+def test_push_to_talk_without_keys_is_told_before_anybody_talks_in_vain(run):
+    code, out, err = run("interactive", "--vad", "off", "--server", "local")
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert "needs the keys of a terminal" in err
+
+
 def test_json_writes_objects_alone(run):
     code, out, _ = run("text", "hello", "--json")
     kinds = [json.loads(line)["type"] for line in out.splitlines()]

@@ -145,6 +145,17 @@ def test_sound_in_sound_out(rtchat, world, spoken, recording):
         assert both.getparams()[:3] == (2, 2, 24_000)
 
 
+@pytest.mark.slow
+def test_push_to_talk_with_a_file_is_one_turn(rtchat, world, spoken):
+    """However long the pauses in it are: nobody listens for the end of speech."""
+    with wave.open("q.wav", "wb") as out:
+        out.setparams((1, 2, 24_000, 0, "NONE", ""))
+        out.writeframes(spoken("what time is it", before=0.2, after=1.2))
+    ran = rtchat("interactive", "--vad", "off", "--input-wav", "q.wav", "--output-wav", "a.wav", "--plain", *LOCAL)
+    assert ran.code == 0
+    assert ran.out.startswith("you: what time is it\nassistant: It is ") and ran.out.count("\n") == 2
+
+
 def test_sound_and_objects_cannot_share_a_pipe(rtchat, world):
     ran = rtchat("text", "hello", "--speak", "--output-wav", "-", "--json", *LOCAL)
     assert (ran.code, ran.out, ran.err.count("\n")) == (2, "", 1)
