@@ -28,7 +28,7 @@ from rtchat.conversation.machine import Rules
 from rtchat.errors import UsageError
 from rtchat.link import dialers
 from rtchat.link.dialers import Endpoint
-from rtchat.modes import Mode, Output, Parts, SessionKind, parts
+from rtchat.modes import Mode, Offer, Output, Parts, SessionKind, parts
 from rtchat.profiles import Profile, TurnTaking, load_profile
 from rtchat.protocol import config as wire
 from rtchat.protocol import translation
@@ -36,6 +36,9 @@ from rtchat.settings import Settings
 
 LOCAL_MODEL = "rtchat-assistant"
 """The embedded server's assistant; it costs nothing."""
+
+LOCAL_TRANSCRIPTION_MODEL = "pocketsphinx"
+"""What the embedded server hears with."""
 
 Where = Literal["openai", "azure", "local", "url"]
 
@@ -69,11 +72,17 @@ class Plan:
     @property
     def transcription_model(self) -> str:
         """What writes the user's words down, for its price; empty for none."""
-        return self.profile.transcription.model if self.profile and self.where == "openai" else ""
+        if self.where != "openai":
+            return ""
+        if self.mode is Mode.TRANSCRIBE:
+            return self.model
+        return self.profile.transcription.model if self.profile else ""
 
     @property
     def tools(self) -> tuple[str, ...]:
         """Names, files and modules of the tools that the profile and the settings choose."""
+        if self.parts.tools is Offer.NONE:
+            return ()
         chosen = self.profile.tools if self.profile else ()
         return tuple(dict.fromkeys([*chosen, *self.settings.tools]))
 
@@ -104,12 +113,17 @@ class Plan:
             embedded_url: The embedded server's `ws://127.0.0.1:…/v1`, when `where` is `local`.
         """
         settings, translates = self.settings, self.translation is not None
+        intent = "transcription" if self.parts.session is SessionKind.TRANSCRIPTION else None
         if embedded_url is not None:
-            return dialers.url(embedded_url, model=self.model, label="the embedded server", translation=translates)
+            return dialers.url(
+                embedded_url, model=self.model, label="the embedded server", intent=intent, translation=translates
+            )
         if self.where == "url":
             # OpenAI's key is for OpenAI: another server gets the one that was set for it, or none.
             address = settings.url or settings.server
-            endpoint = dialers.url(address, _key(settings.api_key), model=self.model, translation=translates)
+            endpoint = dialers.url(
+                address, _key(settings.api_key), model=self.model, intent=intent, translation=translates
+            )
             return replace(endpoint, credential="RTCHAT_API_KEY")
         if self.where == "azure":
             return dialers.azure(
@@ -117,6 +131,7 @@ class Plan:
                 _key(settings.azure_openai_api_key),
                 deployment=self.model,
                 api_version=settings.openai_api_version,
+                intent=intent,
                 translation=translates,
             )
         return dialers.openai(
@@ -126,6 +141,7 @@ class Plan:
             organization=settings.openai_org_id,
             project=settings.openai_project_id,
             safety_identifier=settings.safety_identifier,
+            intent=intent,
             translation=translates,
         )
 
@@ -164,6 +180,8 @@ def make_plan(mode: Mode, settings: Settings, *, today: date, greets: bool = Tru
     session: translation.TranslationSession | None = None
     if mode_parts.session is SessionKind.TRANSLATION:
         session = _translation_session(settings, where)
+    elif mode_parts.session is SessionKind.TRANSCRIPTION:
+        rules = _transcription_rules(rules, settings, model)
     elif profile is not None:
         rules = _conversation_rules(rules, mode_parts, settings, profile)
     return Plan(
@@ -183,12 +201,12 @@ def _news(where: Where, model: str, settings: Settings, today: date) -> list[str
     news = []
     if where == "local" and settings.server == "auto":
         news.append("No OPENAI_API_KEY is set: the embedded server answers, on this machine, by simple rules.")
-    ending = deprecation(model, today)
+    ending = deprecation(model, today) if model != DEFAULT_TRANSCRIPTION_MODEL else None
     return [*news, ending] if ending else news
 
 
 def _profile(mode_parts: Parts, settings: Settings) -> Profile | None:
-    if mode_parts.session is SessionKind.TRANSLATION:
+    if mode_parts.session is not SessionKind.CONVERSATION:
         return None
     variables = dict(settings.var)
     name = settings.profile or mode_parts.profile or "assistant"
@@ -207,6 +225,8 @@ def _model(mode_parts: Parts, settings: Settings, profile: Profile | None, where
         return settings.model
     if mode_parts.session is SessionKind.TRANSLATION:
         return DEFAULT_TRANSLATION_MODEL
+    if mode_parts.session is SessionKind.TRANSCRIPTION:
+        return LOCAL_TRANSCRIPTION_MODEL if where == "local" else DEFAULT_TRANSCRIPTION_MODEL
     if where == "local":
         if settings.to:
             return f"apertium:{_source(settings)}-{_code(settings.to)}"
@@ -235,6 +255,16 @@ def _conversation_rules(rules: Rules, mode_parts: Parts, settings: Settings, pro
         speech_interrupts=turns.interrupt_response,
         server_answers=vad != "off" and turns.create_response,
     )
+
+
+def _transcription_rules(rules: Rules, settings: Settings, model: str) -> Rules:
+    written = {"model": model, **({"language": _source(settings)} if settings.from_ else {})}
+    turns = None if settings.vad == "off" else {"type": "server_vad"}
+    if settings.vad == "semantic":
+        turns = {"type": "semantic_vad", **({"eagerness": settings.eagerness} if settings.eagerness else {})}
+    sound = {"format": {"type": "audio/pcm", "rate": 24_000}, "transcription": written, "turn_detection": turns}
+    session = wire.TranscriptionSession.model_validate({"audio": {"input": sound}})
+    return replace(rules, session=session, push_to_talk=settings.vad == "off", server_answers=False)
 
 
 def _session(mode_parts: Parts, settings: Settings, profile: Profile, vad: str) -> wire.RealtimeSession:

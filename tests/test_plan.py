@@ -189,3 +189,21 @@ def test_the_profile_s_tools_and_the_flags_are_joined(tmp_path):
         "get_time",
         "calculate",
     )
+
+
+def test_transcription_is_a_session_of_its_own(monkeypatch):
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-test")
+    made = plan(Mode.TRANSCRIBE, model="gpt-realtime-whisper", vad="off", **{"from": "de"})
+    assert made.endpoint().url == "wss://api.openai.com/v1/realtime?intent=transcription"
+    audio = {"transcription": {"model": "gpt-realtime-whisper", "language": "de"}, "turn_detection": None}
+    wanted = {
+        "type": "transcription",
+        "audio": {"input": {"format": {"type": "audio/pcm", "rate": 24000}, **audio}},
+    }
+    assert sent_session(made) == wanted
+    assert (made.tools, made.transcription_model) == ((), "gpt-realtime-whisper")
+
+
+def test_the_default_models_are_no_news(monkeypatch):
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-test")
+    assert [plan(mode).news for mode in (Mode.INTERACTIVE, Mode.TEXT, Mode.TOOLS, Mode.TRANSCRIBE)] == [()] * 4

@@ -1,7 +1,8 @@
-"""The four modes: interactive, text, tools, translator."""
+"""The modes: interactive, text, tools, translator, transcribe."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -12,7 +13,7 @@ from rtchat.modes import Mode
 
 def add_to(app: typer.Typer) -> None:
     """Add the commands to the tree."""
-    for command in (interactive, text, tools, translator):
+    for command in (interactive, text, tools, translator, transcribe):
         app.command()(shared(command))
 
 
@@ -62,3 +63,14 @@ def translator(
 ) -> None:
     """Speak one language, hear another."""
     _run(Mode.TRANSLATOR, {**flags, "to": to, "from": from_, "turns": turns})
+
+
+def transcribe(
+    flags: dict[str, Any],
+    wav: Annotated[
+        Path | None, typer.Option("--wav", help="A WAV file to write down, instead of the microphone.")
+    ] = None,
+    from_: Annotated[str | None, typer.Option("--from", help="The language spoken.")] = None,
+) -> None:
+    """Speech to text: what is said, a line a turn."""
+    _run(Mode.TRANSCRIBE, {**flags, **({"input_wav": wav} if wav else {}), "from": from_})

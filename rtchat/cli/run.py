@@ -10,6 +10,7 @@ import threading
 from collections.abc import AsyncGenerator, Iterator, Mapping
 from contextlib import AsyncExitStack, contextmanager, redirect_stdout, suppress
 from datetime import datetime
+from functools import partial
 from io import TextIOWrapper
 from pathlib import Path
 from typing import Any, TextIO
@@ -129,14 +130,16 @@ def _display(plan: Plan) -> Display:
         )
     if settings.json_:
         return NdjsonDisplay(sys.stdout)
-    spoken = plan.mode is not Mode.TEXT
+    transcribes = plan.mode is Mode.TRANSCRIBE
+    spoken = plan.mode is not Mode.TEXT and not transcribes
+    plain = partial(PlainDisplay, spoken=spoken, transcribes=transcribes, quiet=settings.quiet)
     if sound_out:
-        return PlainDisplay(sys.stderr, spoken=spoken, quiet=settings.quiet)
-    if settings.plain or not spoken or not (sys.stdin.isatty() and sys.stdout.isatty()):
-        return PlainDisplay(_pipe(), spoken=spoken, quiet=settings.quiet)
+        return plain(sys.stderr)
+    if settings.plain or plan.mode is Mode.TEXT or not (sys.stdin.isatty() and sys.stdout.isatty()):
+        return plain(_pipe())
     from rtchat.display.live import LiveDisplay
 
-    return LiveDisplay() if LiveDisplay.usable() else PlainDisplay(spoken=True, quiet=settings.quiet)
+    return LiveDisplay() if LiveDisplay.usable() else plain()
 
 
 def _pipe() -> TextIO | None:

@@ -24,7 +24,7 @@ from rtchat.conversation.transcripts import Transcripts
 from rtchat.conversation.usage import add_usage
 from rtchat.protocol import client_events as ask
 from rtchat.protocol import server_events as told
-from rtchat.protocol.config import RealtimeSession, ResponseParams
+from rtchat.protocol.config import RealtimeSession, ResponseParams, TranscriptionSession
 from rtchat.protocol.items import ContentPart, FunctionCallItem, FunctionCallOutputItem, MessageItem, user_text
 
 MIN_COMMIT_MS = 100
@@ -36,7 +36,7 @@ class Rules:
     """What does not change while the conversation runs.
 
     Attributes:
-        session: What is asked of the server at the start.
+        session: What is asked of the server at the start. In a transcription session nobody answers.
         server: Its name for the user.
         mode: The mode's name.
         echo: What keeps the assistant from hearing itself.
@@ -46,7 +46,7 @@ class Rules:
         greeting: Instructions for an answer that opens the conversation; empty for none.
     """
 
-    session: RealtimeSession = field(default_factory=RealtimeSession)
+    session: RealtimeSession | TranscriptionSession = field(default_factory=RealtimeSession)
     server: str = ""
     mode: str = "interactive"
     echo: Literal["aec", "half-duplex", "off", "none"] = "none"
@@ -79,6 +79,7 @@ class Conversation:
         self._typed = 0
         self._turn_open = False
         self._usage: dict[str, Any] = {}
+        self._words_due = 0  # commits of a transcription session that were not written down yet
         self._input_over = False
         self._ended = False
         self._handlers: dict[type, Callable[[Any], list[s.Effect]]] = {
@@ -150,11 +151,11 @@ class Conversation:
     def _session_updated(self, event: told.SessionUpdated) -> list[s.Effect]:
         if self.state is not State.CONNECTING:
             return []
-        session = event.session if isinstance(event.session, RealtimeSession) else self.rules.session
+        session = self.rules.session if isinstance(event.session, dict) else event.session
         output = session.audio.output if session.audio else None
         started = SessionStarted(
             server=self.rules.server,
-            model=session.model or "",
+            model=_model(session),
             voice=str(getattr(output.voice, "id", output.voice) or "") if output else "",
             session_id=session.id or "",
             echo=self.rules.echo,
@@ -229,9 +230,11 @@ class Conversation:
         return self._transcripts.added(event)
 
     def _words_known(self, event: told.TranscriptionCompleted) -> list[s.Effect]:
+        self._words_due = max(0, self._words_due - 1)
         return [*self._transcripts.completed(event), *self._settle()]
 
     def _words_unknown(self, event: told.TranscriptionFailed) -> list[s.Effect]:
+        self._words_due = max(0, self._words_due - 1)
         return [*self._transcripts.failed(event), *self._settle()]
 
     def _captured(self, chunk: s.Captured) -> list[s.Effect]:
@@ -267,6 +270,9 @@ class Conversation:
         self._talking = self._responses.hold = False
         if ms < MIN_COMMIT_MS:
             return [s.Send(ask.InputAudioClear()), *self._settle()]
+        if isinstance(self.rules.session, TranscriptionSession):
+            self._words_due += 1
+            return [s.Send(ask.InputAudioCommit()), *self._status.go(Trigger.ASKED)]
         self._responses.want(Want(begins=True))
         return [s.Send(ask.InputAudioCommit()), *self._status.go(Trigger.ASKED), *self._settle()]
 
@@ -358,7 +364,7 @@ class Conversation:
             return effects
         if self._responses.expected or self._calls.pending:
             return [*effects, *self._asked()]
-        if sounding:
+        if sounding or self._words_due:
             return effects
         effects += self._status.go(Trigger.QUIET)
         if self._input_over and self._responses.idle and not self._ended and not self._awaits_words:
@@ -381,3 +387,10 @@ class Conversation:
         if self._talking or (self.state is State.SPEAKING and self._answer.playback.sounding):
             return []
         return self._status.go(Trigger.ASKED)
+
+
+def _model(session: RealtimeSession | TranscriptionSession) -> str:
+    if isinstance(session, RealtimeSession):
+        return session.model or ""
+    written = session.audio.input.transcription if session.audio and session.audio.input else None
+    return (written.model if written else None) or ""

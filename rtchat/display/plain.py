@@ -36,6 +36,7 @@ class PlainDisplay:
         stream_err: Where all else goes; standard error when None.
         spoken: True for a spoken mode: `you: …` and `assistant: …` lines, final ones only. False for text
             mode: the assistant's words alone.
+        transcribes: Nobody answers: the user's words alone.
         quiet: Print answers and errors only.
     """
 
@@ -45,12 +46,14 @@ class PlainDisplay:
         stream_err: TextIO | None = None,
         *,
         spoken: bool = True,
+        transcribes: bool = False,
         quiet: bool = False,
     ) -> None:
         self._out = Sink(stream_out)
         self._err = Sink(stream_err, "stderr")
         self._terminal = self._out.stream if self._out.stream.isatty() else None
         self._spoken = spoken
+        self._transcribes = transcribes
         self._quiet = quiet
         self._transcript = Transcript()
         self._printed: dict[str, str] = {}  # text mode: what of each unfinished answer is out already
@@ -105,6 +108,9 @@ class PlainDisplay:
 
     def _line(self, line: object) -> None:
         match line:
+            case UserSaid(text=text) if self._transcribes:
+                if text.strip():
+                    self._out.write(_one_line(text) + "\n")
             case UserSaid(text=text) if self._spoken and not self._quiet:
                 self._out.write(f"you: {_one_line(text) or '(no words recognised)'}\n")
             case AssistantSaid() if self._spoken:

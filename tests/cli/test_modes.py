@@ -39,6 +39,12 @@ def test_the_translator_takes_languages_and_turns(run, given):
     assert (settings.to, settings.from_, settings.turns) == ("es", "en", True)
 
 
+def test_transcribe_takes_a_file_and_a_language(run, given):
+    run("transcribe", "--wav", "talk.wav", "--from", "de")
+    settings = Settings.load(given[0][1])
+    assert (str(settings.input_wav), settings.from_) == ("talk.wav", "de")
+
+
 def test_switches_that_are_not_given_are_left_to_the_other_sources(run, given, monkeypatch):
     monkeypatch.setenv("RTCHAT_SPEAK", "1")
     run("text")

@@ -39,9 +39,17 @@ from rtchat.conversation.signals import (
 )
 from rtchat.conversation.state import State
 from rtchat.protocol import client_events as ask
-from rtchat.protocol.config import AudioConfig, AudioOutput, RealtimeSession, ResponseParams
+from rtchat.protocol.config import (
+    AudioConfig,
+    AudioInput,
+    AudioOutput,
+    RealtimeSession,
+    ResponseParams,
+    Transcription,
+    TranscriptionSession,
+)
 from rtchat.protocol.items import FunctionCallOutputItem, user_text
-from rtchat.protocol.server_events import RateLimitsUpdated, SessionUpdated, UnknownEvent
+from rtchat.protocol.server_events import RateLimitsUpdated, SessionCreated, SessionUpdated, UnknownEvent
 
 ALREADY = "conversation_already_has_active_response"
 VOICE = b"\x01\x02" * WIRE.samples_in(20)
@@ -822,3 +830,45 @@ def test_close_tells_what_an_open_turn_has_used(talk, says, tell):
     tell(conversation, *spoken_turn(says), *answer(says), says.done(tokens=7))
     assert turn(total_tokens=7) in conversation.close()
     assert conversation.state is State.CLOSED
+
+
+# --- a transcription session --------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def scribe():
+    """A transcription session that has begun; nobody answers in it."""
+
+    def begin(**rules):
+        written = Transcription(model="w")
+        session = TranscriptionSession(audio=AudioConfig(input=AudioInput(transcription=written)))
+        machine = Conversation(Rules(session=session, server_answers=False, **rules))
+        machine.receive(SessionCreated(session=session))
+        return machine, machine.receive(SessionUpdated(session=session))
+
+    return begin
+
+
+def test_a_transcription_names_the_model_that_writes(scribe):
+    _, effects = scribe(mode="transcribe")
+    assert effects[0] == Show(SessionStarted("", "w", "", "", "none", "transcribe"))
+
+
+def test_a_transcription_ends_when_all_words_are_known(scribe, says):
+    machine, _ = scribe()
+    for event in (says.speech_started(), says.speech_stopped(), says.committed(), says.spoken()):
+        machine.receive(event)
+    assert End("done") not in machine.receive(InputEnded())
+    assert machine.receive(says.heard_as("hello"))[-1] == End("done")
+
+
+def test_a_turn_of_push_to_talk_in_a_transcription_asks_for_no_answer_and_waits_for_its_words(scribe, says):
+    machine, _ = scribe(push_to_talk=True)
+    machine.receive(TalkPressed())
+    for _ in range(10):
+        machine.receive(Captured(bytes(960)))
+    assert Send(ask.InputAudioCommit()) in (effects := machine.receive(TalkReleased()))
+    assert not any(isinstance(e, Send) and isinstance(e.event, ask.ResponseCreate) for e in effects)
+    assert machine.receive(InputEnded()) == []
+    machine.receive(says.spoken())
+    assert machine.receive(says.heard_as("hello"))[-1] == End("done")

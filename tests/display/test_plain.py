@@ -72,6 +72,12 @@ def test_a_turn_without_words_is_told(user):
     assert told(user(""))[0] == "you: (no words recognised)\n"
 
 
+def test_a_transcript_is_the_words_alone(user):
+    said = [user("one two", item="a"), user("", item="b"), user("three", item="c")]
+    out, err = told(StateChanged("listening"), *said, spoken=False, transcribes=True)
+    assert (out, err) == ("one two\nthree\n", "")
+
+
 def test_quiet_leaves_answers_and_errors(user, answer):
     out, err = told(StateChanged("listening"), user("Hi"), TOOL, answer("Hello."), TURN, ERROR, quiet=True)
     assert (out, err) == ("assistant: Hello.\n", "error: It broke. Mend it.\n")
