@@ -125,7 +125,7 @@ class Session:
         self._ledger = Ledger(cost_usd, plan.transcription_model)
         self._outgoing: asyncio.Queue[Any] = asyncio.Queue()
         self._began = time.monotonic()
-        self._last_sign = 0.0  # of life: an event, or the moment at which one became due
+        self._last_sign = 0.0  # of life: an event, the moment at which one became due, or sound that plays
         self._state = str(State.CONNECTING)
         self._onset = self._silence = 0.0  # of the last interruption: the input, and silence at the loudspeaker
         self._calls: set[asyncio.Task[None]] = set()
@@ -346,6 +346,7 @@ class Session:
             if isinstance(report, Caution):
                 self._show(ErrorTold("sound", report.message, report.hint, fatal=False))
                 continue
+            self._last_sign = self._now()  # while it plays, there is no hurry for more
             self.feed(report)
 
     async def _meter(self) -> None:
@@ -380,7 +381,7 @@ class Session:
         while True:
             await asyncio.sleep(min(1.0, self._stall_seconds / 4))
             self._check_limits()
-            waits = self._state in (State.CONNECTING, State.THINKING) and not self._calls
+            waits = self._state in (State.CONNECTING, State.THINKING, State.SPEAKING) and not self._calls
             if waits and self._now() - self._last_sign > self._stall_seconds:
                 raise ConnectionLost(
                     f"{self._endpoint.label} has said nothing for {self._stall_seconds:g} seconds.",

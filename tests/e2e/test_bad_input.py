@@ -359,14 +359,36 @@ def stops_talking(peer):
         peer.socket.recv()
 
 
-def test_a_server_that_stops_talking(rtchat, server_that, recording):
+def stops_in_the_middle(peer):
+    peer.greet()
+    peer.socket.recv()
+    where = {"response_id": "resp_1", "item_id": "item_1", "output_index": 0, "content_index": 0}
+    peer.say(type="response.created", response={"id": "resp_1", "status": "in_progress", "output": []})
+    message = {"id": "item_1", "type": "message", "role": "assistant", "status": "in_progress", "content": []}
+    peer.say(type="response.output_item.added", response_id="resp_1", output_index=0, item=message)
+    peer.say(type="response.output_text.delta", **where, delta="Well, ")
+    while True:
+        peer.socket.recv()
+
+
+@pytest.mark.parametrize("behave", [stops_talking, stops_in_the_middle])
+def test_a_server_that_stops_talking(rtchat, server_that, recording, behave):
     impatient = (
         "import sys\nfrom rtchat.session import Session\nfrom rtchat.cli import main\n"
         "Session.__init__.__kwdefaults__['stall_seconds'] = 0.3\n"
         "sys.argv[0] = 'rtchat'\nmain()\n"
     )
-    url = server_that(stops_talking)
-    ran = rtchat("text", "hello", "--server", url, "--record", command=[sys.executable, "-c", impatient])
+    url = server_that(behave)
+    ran = rtchat(
+        "text",
+        "hello",
+        "--server",
+        url,
+        "--record",
+        "--quiet",
+        command=[sys.executable, "-c", impatient],
+        seconds=20,
+    )
     assert "has said nothing for 0.3 seconds" in sentence(ran, 3)
     recording()
 

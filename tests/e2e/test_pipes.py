@@ -161,6 +161,7 @@ def test_sound_and_objects_cannot_share_a_pipe(rtchat, world):
     assert (ran.code, ran.out, ran.err.count("\n")) == (2, "", 1)
 
 
+@pytest.mark.slow
 def test_sound_through_standard_input_and_output(start, finish, spoken):
     from io import BytesIO
 
