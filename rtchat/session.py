@@ -67,10 +67,12 @@ class Outcome:
     Attributes:
         ended: The totals.
         error: What ended it, None when it was over.
+        unanswered: The last answer failed.
     """
 
     ended: SessionEnded
     error: RtchatError | None
+    unanswered: bool
 
 
 class Session:
@@ -165,7 +167,7 @@ class Session:
                     raise
                 finally:  # Ctrl-C comes as a cancellation
                     ended = self._end(reason)
-        return Outcome(ended, reason if isinstance(reason, RtchatError) else None)
+        return Outcome(ended, reason if isinstance(reason, RtchatError) else None, self._ledger.failed)
 
     # --- resources ----------------------------------------------------------------------------------------
 

@@ -54,7 +54,9 @@ def run_mode(mode: Mode, flags: Mapping[str, Any], prompt: str | None = None) ->
         if settings.json_:
             print(f"rtchat: {outcome.error}", file=sys.stderr)
         return outcome.error.exit_code
-    return 130 if outcome.ended.reason == "interrupted" else 0
+    if outcome.ended.reason == "interrupted":
+        return 130
+    return int(outcome.unanswered and outcome.ended.reason == "done")  # a script asked, and got no answer
 
 
 @contextmanager

@@ -32,11 +32,13 @@ class Ledger:
     Attributes:
         turns: Turns that ended.
         usage: Of all of them, as the API counts.
+        failed: True when the last answer did, so that a script that asked for it can know.
     """
 
     def __init__(self, price: Price, transcription_model: str = "") -> None:
         self.turns = 0
         self.usage: dict[str, Any] = {}
+        self.failed = False
         self._price = price
         self._transcription_model = transcription_model
         self._cost = 0.0
@@ -66,6 +68,8 @@ class Ledger:
                 self._untold += self._price(self._transcription_model, usage)
             case told.ResponseCreated(response=response):
                 self._responses.add(response.id)
+            case told.ResponseDone(response=response):
+                self.failed = response.status == "failed"
             case told.OutputTextDelta() | told.OutputTranscriptDelta() | told.OutputAudioDelta():
                 self._delta(t, signal)
             case Heard(item_id=item_id, ms=ms) if ms > 0 and item_id in self._items:

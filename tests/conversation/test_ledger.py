@@ -98,6 +98,13 @@ def test_totals(ledger):
     assert ledger.end("done", 2) == SessionEnded("done", 2, {"total_tokens": 15}, 0.015, 2)
 
 
+def test_an_answer_that_failed_counts_until_one_succeeds(ledger, says):
+    assert not ledger.failed
+    for status, failed in (("failed", True), ("completed", False), ("cancelled", False), ("failed", True)):
+        ledger.received(1.0, says.done(status=status))
+        assert ledger.failed is failed
+
+
 def test_a_session_without_turns():
     assert Ledger(price).end("interrupted", 0) == SessionEnded("interrupted", 0, {}, 0.0, 0)
 

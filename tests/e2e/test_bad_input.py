@@ -353,6 +353,26 @@ def test_a_server_that_sends_garbage_and_goes(rtchat, server_that, recording):
     recording()
 
 
+def cannot_answer(peer):
+    peer.greet()
+    for n in range(2):
+        while json.loads(peer.socket.recv())["type"] != "response.create":
+            pass
+        response = {"id": f"resp_{n}", "status": "in_progress", "output": []}
+        error = {"type": "server_error", "code": "rate_limit_exceeded", "message": "Too many words a minute."}
+        details = {"type": "failed", "error": error}
+        peer.say(type="response.created", response=response)
+        peer.say(type="response.done", response={**response, "status": "failed", "status_details": details})
+    peer.socket.recv()
+
+
+@pytest.mark.parametrize(("asked", "times"), [(["hello"], 1), ([], 2)], ids=["a prompt", "a pipe"])
+def test_an_answer_that_fails_is_told_and_the_script_knows(rtchat, server_that, recording, asked, times):
+    ran = rtchat("text", *asked, "--server", server_that(cannot_answer), "--record", stdin="one\ntwo\n")
+    assert (ran.code, ran.out, ran.err.count("Too many words a minute.")) == (1, "", times)
+    recording()
+
+
 def stops_talking(peer):
     peer.greet()
     while True:
