@@ -1,5 +1,17 @@
-"""`python -m rtchat`: the command line, where the script is not on the path."""
+"""The way in: `rtchat`, and `python -m rtchat` where the script is not on the path."""
 
-from rtchat.cli import main
+import sys
 
-main()
+
+def main() -> None:
+    """Run the command line. Ctrl-C counts from the first moment, while Python still imports."""
+    try:
+        from rtchat.cli import main as run
+
+        run()
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()

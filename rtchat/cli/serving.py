@@ -31,7 +31,9 @@ def serve(
     Any client of the API can use it; rtchat does when there is no key.
     """
     import asyncio
+    import signal
 
     from rtchat.server import run
 
-    asyncio.run(run.serve(run.ServerConfig(host, port, api_key, stt, llm, tts, vad)))
+    ended_by = asyncio.run(run.serve(run.ServerConfig(host, port, api_key, stt, llm, tts, vad)))
+    raise typer.Exit(130 if ended_by is signal.SIGINT else 0)

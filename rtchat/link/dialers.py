@@ -235,7 +235,7 @@ def _parse(address: str) -> SplitResult:
         shown = address.rpartition("@")[2].partition("?")[0]
         raise UsageError(
             f"'{shown}' is not the address of a server.",
-            hint="Give one like wss://host/v1/realtime or http://127.0.0.1:8080.",
+            hint="Give one like wss://host/v1/realtime or ws://127.0.0.1:8765/v1.",
         )
     return parts
 

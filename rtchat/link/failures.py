@@ -76,14 +76,13 @@ def answered_http(status: int, body: bytes, location: str | None, endpoint: Endp
     if 300 <= status < 400:
         where = f" to {location.partition('?')[0]}" if location else ""
         return ConnectFailed(f"{endpoint.host} redirects{where}.", hint="Give that address with --url.")
-    if status in (400, 401, 403, 404, 429, 503):
+    if status in (400, 401, 403, 404, 429):
         known = {
             400: "The request was refused",
             401: "The key was refused",
             403: "Access was refused",
             404: "There is no Realtime API at this address, or no such deployment",
             429: "Too many requests",
-            503: "The service is unavailable",
         }[status]
         message = _sentence(sentence or known)
         return Refused(
@@ -92,7 +91,8 @@ def answered_http(status: int, body: bytes, location: str | None, endpoint: Endp
             hint=_http_hint(status, code, endpoint),
         )
     if status >= 500:
-        return ConnectFailed(f"{endpoint.label} is out of order (HTTP {status}).", hint=_AGAIN)
+        because = f": {_sentence(sentence)}" if sentence else "."
+        return ConnectFailed(f"{endpoint.label} is out of order (HTTP {status}){because}", hint=_AGAIN)
     return ConnectFailed(
         f"What answers at {endpoint.host} is not a Realtime server (HTTP {status}).",
         hint="Check the address and the port.",
@@ -205,7 +205,7 @@ def _http_hint(status: int, code: str | None, endpoint: Endpoint) -> str:
         return hint(code, endpoint)
     if status in (401, 403):
         return f"Check {endpoint.credential}."
-    if status in (429, 503):
+    if status == 429:
         return _AGAIN
     return "Check the address and the model or deployment you named."
 

@@ -82,19 +82,28 @@ async def embedded(
             await task
 
 
-async def serve(config: ServerConfig, *, engines: registry.Engines | None = None) -> None:
+async def serve(config: ServerConfig, *, engines: registry.Engines | None = None) -> signal.Signals:
     """`rtchat serve`: until Ctrl-C or SIGTERM.
+
+    Returns:
+        The signal that ended it.
 
     Raises:
         UsageError: It cannot listen there, or would listen to the network without a key.
     """
-    loop, stop = asyncio.get_running_loop(), asyncio.Event()
-    for name in (signal.SIGINT, signal.SIGTERM):
+    loop = asyncio.get_running_loop()
+    stopped: asyncio.Future[signal.Signals] = loop.create_future()
+
+    def stop(number: signal.Signals) -> None:
+        if not stopped.done():
+            stopped.set_result(number)
+
+    for number in (signal.SIGINT, signal.SIGTERM):
         with contextlib.suppress(NotImplementedError):  # Windows: Ctrl-C arrives as KeyboardInterrupt
-            loop.add_signal_handler(name, stop.set)
+            loop.add_signal_handler(number, stop, number)
     async with embedded(config, engines=engines) as url:
         print(f"Listening on {url}/realtime", file=sys.stderr)
-        await stop.wait()
+        return await stopped
 
 
 def build(config: ServerConfig) -> registry.Engines:

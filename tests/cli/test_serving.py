@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import socket
 
 import pytest
@@ -24,6 +25,15 @@ def started(monkeypatch):
 def test_by_default_it_serves_this_machine_alone(run, started):
     assert run("serve").code == 0
     assert started == [ServerConfig(host="127.0.0.1", port=8765)]
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 0)])
+def test_ctrl_c_is_told_by_the_exit_code(run, monkeypatch, number, code):
+    async def serve(config):
+        return number
+
+    monkeypatch.setattr(server, "serve", serve)
+    assert run("serve").code == code
 
 
 def test_every_flag_reaches_the_server(run, started):

@@ -37,7 +37,7 @@ def test_not_connected(error: OSError, sentence: str):
     assert failed.exit_code == 3
 
 
-@pytest.mark.parametrize("status", [400, 401, 403, 404, 429, 503])
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 429])
 def test_a_refusal_at_the_handshake(status: int):
     refused = failures.answered_http(status, b"<html>", None, OPENAI)
     assert isinstance(refused, Refused)
@@ -45,6 +45,12 @@ def test_a_refusal_at_the_handshake(status: int):
     assert refused.code == f"http_{status}"
     assert refused.message.startswith(f"OpenAI refused the connection (HTTP {status}): ")
     assert refused.hint
+
+
+def test_a_server_that_is_full_or_down_is_not_there_for_now():
+    failed = failures.answered_http(503, body(message="All sessions are taken"), None, OTHER)
+    assert isinstance(failed, ConnectFailed) and failed.exit_code == 3
+    assert failed.message == "10.0.0.9:1 is out of order (HTTP 503): All sessions are taken."
 
 
 def test_the_servers_own_sentence_and_code_come_first():

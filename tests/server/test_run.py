@@ -119,7 +119,7 @@ async def flite(text: str) -> bytes:
 
 
 async def test_serve_ends_at_ctrl_c_and_sigterm():
-    code = "import asyncio; from rtchat.server.run import *; asyncio.run(serve(ServerConfig()))"
+    code = "import asyncio; from rtchat.server.run import *; print(asyncio.run(serve(ServerConfig())).name)"
     for number in (signal.SIGINT, signal.SIGTERM):
         process = await asyncio.create_subprocess_exec(
             sys.executable, "-c", code, stderr=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
@@ -128,4 +128,4 @@ async def test_serve_ends_at_ctrl_c_and_sigterm():
         assert first.startswith(b"Listening on ws://127.0.0.1:")
         process.send_signal(number)
         out, err = await asyncio.wait_for(process.communicate(), 10)
-        assert (process.returncode, out, err) == (0, b"", b"")
+        assert (process.returncode, out.decode().strip(), err) == (0, number.name, b"")
