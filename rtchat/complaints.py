@@ -70,3 +70,10 @@ def show(value: object) -> str:
 def _choices(expected: str) -> str:
     """Pydantic's "'a', 'b' or 'c'" without the quotes."""
     return expected.replace("'", "")
+
+
+def unreadable(error: OSError | UnicodeDecodeError) -> str:
+    """Why a text file cannot be read, in a few words."""
+    if isinstance(error, UnicodeDecodeError):
+        return "it is not UTF-8 text"
+    return (error.strerror or str(error)).lower()

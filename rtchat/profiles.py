@@ -34,7 +34,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from rtchat import tomltext
 from rtchat.catalog import DEFAULT_TRANSCRIPTION_MODEL, check_voice
-from rtchat.complaints import say
+from rtchat.complaints import say, unreadable
 from rtchat.errors import ProfileError, UsageError, did_you_mean
 from rtchat.modes import Mode
 
@@ -242,7 +242,9 @@ def _read(path: Path) -> _File:
     except FileNotFoundError:
         raise ProfileError("there is no such file.", path=str(path), hint="See: rtchat profiles list") from None
     except (OSError, UnicodeDecodeError) as error:
-        raise ProfileError(f"it cannot be read: {error}.", path=str(path)) from None
+        raise ProfileError(
+            f"it cannot be read: {unreadable(error)}.", path=str(path), hint="Check the path."
+        ) from None
     try:
         file = _File(path, text, tomltext.parse(text))
     except tomltext.TomlSyntaxError as error:

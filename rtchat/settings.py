@@ -28,7 +28,7 @@ from pydantic_settings import (
 
 from rtchat import tomltext
 from rtchat.catalog import check_voice
-from rtchat.complaints import say
+from rtchat.complaints import say, unreadable
 from rtchat.errors import UsageError, did_you_mean
 
 PREFIX = "RTCHAT_"
@@ -309,7 +309,9 @@ def _from_dotenv() -> Layer:
     try:
         return _named_by_variable(DotEnvSettingsSource(Settings, env_file=Path(".env"))(), " in .env")
     except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"The file .env cannot be read: {error}.", hint="Mend it or take it away.") from None
+        raise UsageError(
+            f"The file .env cannot be read: {unreadable(error)}.", hint="Mend it or take it away."
+        ) from None
 
 
 def _named_by_variable(values: Mapping[str, Any], where: str) -> Layer:
@@ -333,7 +335,9 @@ def _from_config(given: Path | None) -> Layer:
             raise UsageError(f"There is no config file {path}.", hint="Check --config or RTCHAT_CONFIG.") from None
         return {}
     except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"The config file {path} cannot be read: {error}.") from None
+        raise UsageError(
+            f"The config file {path} cannot be read: {unreadable(error)}.", hint="Check --config or RTCHAT_CONFIG."
+        ) from None
     try:
         data = tomltext.parse(text)
     except tomltext.TomlSyntaxError as error:

@@ -3,7 +3,7 @@ from typing import Literal
 import pytest
 from pydantic import BaseModel, Field, ValidationError, field_validator
 
-from rtchat.complaints import say, show
+from rtchat.complaints import say, show, unreadable
 
 
 class Sample(BaseModel, extra="forbid"):
@@ -62,3 +62,11 @@ def test_an_unforeseen_kind_keeps_pydantics_words():
 def test_show_is_short():
     assert show(True) == "true"
     assert show("x" * 100) == f"'{'x' * 56}…"
+
+
+def test_why_a_file_cannot_be_read(tmp_path):
+    (tmp_path / "latin").write_bytes(b"caf\xe9")
+    for path, reason in ((tmp_path, "is a directory"), (tmp_path / "latin", "it is not UTF-8 text")):
+        with pytest.raises((OSError, UnicodeDecodeError)) as failed:
+            path.read_text(encoding="utf-8")
+        assert unreadable(failed.value) == reason
