@@ -15,7 +15,6 @@ from __future__ import annotations
 import asyncio
 import sys
 import threading
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 from functools import partial
@@ -25,6 +24,7 @@ from rtchat.audio.duplex import Duplex, now
 from rtchat.audio.files import WavWriter, play_as_microphone, read_wav, record_as_loudspeaker
 from rtchat.audio.microphone import Microphone
 from rtchat.audio.speaker import Speaker
+from rtchat.audio.worker import Worker
 from rtchat.chunk import WIRE, AudioFormat, level_dbfs
 from rtchat.conversation.signals import Drained, Heard
 from rtchat.errors import DeviceError
@@ -39,6 +39,9 @@ if TYPE_CHECKING:
 
 REPORT_SECONDS = 0.05
 """How often the heard position is told while something plays."""
+
+CLOSE_SECONDS = 2.0
+"""How long the devices may take to close; a quarter of a second is usual."""
 
 _IDLE_SECONDS = 0.5
 _ZEROS_SECONDS = 2.0
@@ -267,11 +270,9 @@ class Sound:
     async def _open_devices(self, capture: bool, playback: bool) -> None:
         duplex = Duplex(self._capture if capture else None, self._playback if playback else None)
         # One thread makes every call to PortAudio, in order: what a cancelled call opens is closed after it.
-        thread = self._stack.enter_context(ThreadPoolExecutor(1, thread_name_prefix="portaudio"))
-        self._stack.push_async_callback(self._loop.run_in_executor, thread, duplex.close)
-        await self._loop.run_in_executor(
-            thread, duplex.open, self._request.input_device, self._request.output_device
-        )
+        thread = Worker("portaudio")
+        self._stack.push_async_callback(_release, thread, duplex)
+        await thread.call(duplex.open, self._request.input_device, self._request.output_device)
         self._duplex = duplex
         self.input_name = duplex.input_name or self.input_name
         self.output_name = duplex.output_name or self.output_name
@@ -336,6 +337,13 @@ class Sound:
 async def _end(task: asyncio.Task[None]) -> None:
     task.cancel()
     await asyncio.wait([task])
+
+
+async def _release(thread: Worker, duplex: Duplex) -> None:
+    """Close the devices, or leave them behind: PortAudio may never return after its sound server has died."""
+    with suppress(TimeoutError):
+        await asyncio.wait_for(thread.call(duplex.close), CLOSE_SECONDS)
+    thread.end()
 
 
 def _zeros_caution(name: str) -> Caution:

@@ -1,4 +1,5 @@
 import asyncio
+import subprocess
 import sys
 import threading
 import wave
@@ -163,11 +164,12 @@ async def test_a_microphone_of_zeros_is_a_caution_and_no_error(pulse):
     ],
 )
 async def test_a_wrong_device_is_one_sentence_and_nothing_stays_open(pulse, request_, sentence):
+    before = set(threading.enumerate())
     with pytest.raises(DeviceError) as caught:
         async with Sound(request_):
             pass
     assert caught.value.message.startswith(sentence)
-    assert not [thread for thread in threading.enumerate() if thread.name.startswith("portaudio")]
+    assert set(threading.enumerate()) <= before
 
 
 @pytest.mark.sound
@@ -184,13 +186,36 @@ async def test_an_unplugged_device_is_told_and_the_sound_still_closes(pulse):
 
 @pytest.mark.sound
 async def test_giving_up_while_it_opens_leaves_nothing_open(pulse):
+    before = set(threading.enumerate())
     opening = asyncio.create_task(Sound(SoundRequest()).__aenter__())
     await asyncio.sleep(0)
     await asyncio.sleep(0)
     opening.cancel()
     with pytest.raises(asyncio.CancelledError):
         await opening
-    assert not [thread for thread in threading.enumerate() if thread.name.startswith("portaudio")]
+    assert set(threading.enumerate()) <= before
+
+
+HANGING = """
+import asyncio, threading
+from rtchat.audio import sound
+
+sound.CLOSE_SECONDS = 0.1
+sound.Duplex.close = lambda duplex: threading.Event().wait()  # as PortAudio does, on PulseAudio, once that has died
+
+async def main():
+    async with sound.Sound(sound.SoundRequest()):
+        pass
+    print("closed")
+
+asyncio.run(main())
+"""
+
+
+@pytest.mark.sound
+def test_devices_that_never_close_hold_up_neither_the_sound_nor_the_end_of_the_program(pulse):
+    done = subprocess.run([sys.executable, "-c", HANGING], capture_output=True, text=True, timeout=20, check=False)
+    assert (done.stdout, done.stderr, done.returncode) == ("closed\n", "", 0)
 
 
 async def test_files_serve_as_both_ends_without_any_device(tmp_path):
