@@ -1,4 +1,4 @@
-"""The README's commands do what it says: they run, and end well.
+"""The commands of the README and of the pages behind it do what is said: they run, and end well.
 
 Every `rtchat` command in a fenced block marked `sh` is run, unless the line before the block is a comment
 `<!-- not run: reason -->`; of those that are not run, the command and its flags are still checked.
@@ -17,7 +17,8 @@ from typing import NamedTuple
 import pytest
 
 ROOT = Path(__file__).parents[2]
-README = (ROOT / "README.md").read_text(encoding="utf-8")
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+README = "\n".join(page.read_text(encoding="utf-8") for page in PAGES)
 SECONDS = 60
 _BLOCK = re.compile(r"(?:^<!-- not run: ?(?P<reason>.*?) ?-->[ ]*\n)?^```sh\n(?P<lines>.*?)^```$", re.M | re.S)
 _CALL = re.compile(r"(?:^|[|;&(]\s*)rtchat\b")
