@@ -57,7 +57,7 @@ def list_devices() -> list[Device]:
     """Every sound device of this machine, in the order of their numbers; takes some 0.1 s.
 
     Raises:
-        DeviceError: PyAudio or PortAudio is missing or does not start.
+        DeviceError: There is none at all, or PyAudio or PortAudio is missing.
     """
     library = PortAudio()
     try:
@@ -67,10 +67,12 @@ def list_devices() -> list[Device]:
 
 
 def devices_of(library: PortAudio) -> list[Device]:
-    """The devices that an open PortAudio sees."""
+    """The devices that an open PortAudio sees.
+
+    Raises:
+        DeviceError: There is none at all.
+    """
     infos = library.infos()
-    if not infos:
-        return []
     apis = library.host_apis()
     api = apis[library.default_host_api()]
     default_input, default_output = api["defaultInputDevice"], api["defaultOutputDevice"]

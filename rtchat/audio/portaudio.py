@@ -38,7 +38,7 @@ class PortAudio:
     """PortAudio, initialised; `close` releases it and every stream still open.
 
     Raises:
-        DeviceError: PyAudio or PortAudio is not installed, or cannot start.
+        DeviceError: PyAudio or PortAudio is not installed, or there is no sound system for it to start on.
     """
 
     def __init__(self) -> None:
@@ -49,10 +49,7 @@ class PortAudio:
             self._library: Any = self._module.PyAudio()
         except OSError as error:
             self._stack.close()
-            raise DeviceError(
-                f"The sound system does not start: {_sentence(error)}.",
-                hint="Run `rtchat devices` to see what is there; `rtchat text` needs no sound.",
-            ) from error
+            raise _no_device() from error
         except BaseException:
             self._stack.close()
             raise
@@ -65,8 +62,18 @@ class PortAudio:
             self._stack.close()
 
     def infos(self) -> list[dict[str, Any]]:
-        """PortAudio's own description of each device, in the order of their numbers."""
-        return [self._library.get_device_info_by_index(i) for i in range(self._library.get_device_count())]
+        """PortAudio's own description of each device, in the order of their numbers; there is one at least.
+
+        Raises:
+            DeviceError: There is no sound device.
+        """
+        try:
+            infos = [self._library.get_device_info_by_index(i) for i in range(self._library.get_device_count())]
+        except OSError as error:
+            raise _no_device() from error
+        if not infos:
+            raise _no_device()
+        return infos
 
     def host_apis(self) -> list[dict[str, Any]]:
         """PortAudio's description of each host API (ALSA, Core Audio, WASAPI...)."""
@@ -138,6 +145,16 @@ def _import() -> Any:
             "portaudio`), or use `rtchat text`.",
         ) from error
     return pyaudio
+
+
+def _no_device() -> DeviceError:
+    # On ALSA alone PortAudio starts and lists nothing. On PulseAudio it does not even start without the server,
+    # and calls that an unanticipated host error.
+    return DeviceError(
+        "No sound device was found.",
+        hint="Plug one in or start the sound server (PulseAudio, PipeWire), give files with --input-wav and "
+        "--output-wav, or use `rtchat text`.",
+    )
 
 
 def _translated(error: Exception, name: str) -> DeviceError:

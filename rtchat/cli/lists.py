@@ -71,9 +71,6 @@ def devices(json: Json = False) -> None:
         )
         for device in list_devices()
     ]
-    if not rows:
-        print("There is no sound device here: `rtchat text` needs none.", file=sys.stderr)
-        return
     _table(("number", "name", "system", "inputs", "outputs", "rate", "default"), rows, as_json=json)
 
 

@@ -51,6 +51,36 @@ except DeviceError as error:
     assert said.count("\n") == 1
 
 
+@pytest.mark.parametrize(
+    "broken",
+    [
+        # PortAudio 19.7 of 2026 on PulseAudio, as in Ubuntu 26.04, while no sound server runs
+        "def __init__(self): raise OSError(-9999, 'Unanticipated host error')",
+        "def get_device_count(self): raise OSError(-9999, 'Unanticipated host error')",
+        "def get_device_count(self): return 0",
+        "get_device_count = lambda self: 1\n    def get_device_info_by_index(self, i): raise OSError(-9996, 'Gone')",
+    ],
+)
+def test_no_sound_device_is_one_sentence_however_portaudio_says_it(tmp_path, broken):
+    (tmp_path / "pyaudio.py").write_text(
+        f"class PyAudio:\n    {broken}\n    def terminate(self): print('released')\n"
+    )
+    code = f"""
+import sys
+sys.path.insert(0, {str(tmp_path)!r})
+from rtchat.audio.devices import list_devices
+from rtchat.errors import DeviceError
+try:
+    list_devices()
+except DeviceError as error:
+    print(error)
+"""
+    *released, said = run(code).splitlines()
+    assert said.startswith("No sound device was found. ")
+    assert "sound server" in said and "rtchat text" in said
+    assert released == ([] if "__init__" in broken else ["released"])
+
+
 @pytest.fixture
 def library(pulse):
     library = PortAudio()

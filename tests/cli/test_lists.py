@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -86,3 +87,15 @@ def test_devices_are_listed_without_any_chatter(run, pulse):
     assert list(devices[0]) == ["number", "name", "system", "inputs", "outputs", "rate", "default"]
     assert {"input output"} == {device["default"] for device in devices if device["default"]}
     assert {"test_headset", "test_desk"} <= {device["name"] for device in devices}
+
+
+@pytest.mark.sound
+@pytest.mark.skipif(any(Path("/proc/asound").glob("card*[0-9]")), reason="this machine has a sound card")
+@pytest.mark.parametrize("flags", [(), ("--json",)])
+def test_no_device_at_all_is_one_sentence(run, monkeypatch, tmp_path, flags):
+    pytest.importorskip("pyaudio")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("PULSE_SERVER", f"unix:{tmp_path}/none")
+    code, out, err = run("devices", *flags)
+    assert (code, out, err.count("\n")) == (5, "", 1)
+    assert "No sound device was found." in err and "rtchat text" in err
