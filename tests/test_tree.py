@@ -26,6 +26,7 @@ TESTED_ELSEWHERE = {
 }
 # Tests of what several modules do together, each with what that is; tests/a/test_a.py is of package a as a whole.
 OF_MORE_THAN_A_MODULE = {
+    "tests/test_docs.py": "the pages against the code",
     "tests/test_tree.py": "the tree",
     "tests/test_one_process.py": "client and server, joined without a network",
     "tests/conversation/test_properties.py": "the machine, among random interleavings",
