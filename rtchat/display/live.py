@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+import os
 import signal
 import sys
 import threading
@@ -60,7 +61,7 @@ class LiveDisplay:
     ) -> None:
         stream = stream or sys.stdout
         self._sink = Sink(stream)
-        self._console = console or Console(file=stream, highlight=False)
+        self._console = console or _console(stream)
         self._region = Region(self._console, self._sink.write)
         self._clock = clock
         self._began = clock()
@@ -207,6 +208,12 @@ class LiveDisplay:
             if self._ended is not None:
                 rows += [Text(), Text(end_row(self._transcript.status, self._ended), "dim")]
             self._region.draw((), rows)
+
+
+def _console(stream: TextIO) -> Console:
+    """A console that asks the terminal for its size: exported COLUMNS and LINES stay as they were at a resize."""
+    environ = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES")}
+    return Console(file=stream, highlight=False, _environ=environ)
 
 
 class _Above(io.TextIOBase):

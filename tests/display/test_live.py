@@ -250,6 +250,8 @@ async def main():
 asyncio.run(main())
 """
 
+EXPORTED = "import os; os.environ.update(COLUMNS='80', LINES='24')  # as some shells and pytest-xdist do"
+
 
 def test_keys_in_a_real_terminal(program):
     one = program(PROGRAM)
@@ -321,8 +323,11 @@ def test_a_signal_restores_the_terminal(program, number, code):
     one.assert_restored()
 
 
-def test_a_real_resize(program):
-    one = program(PROGRAM, 80, 24)
+@pytest.mark.parametrize(
+    "exported", [pytest.param("", id="plain"), pytest.param(EXPORTED, id="COLUMNS and LINES exported")]
+)
+def test_a_real_resize(program, exported):
+    one = program(exported + PROGRAM, 80, 24)
     one.shows("Ready.")
     one.until(one.raw)
     one.screen.resize(10, 40)
