@@ -284,7 +284,7 @@ def test_a_host_that_is_not_there(rtchat):
         (b"", 3, "hung up before it answered"),
         (b"SSH-2.0-OpenSSH_9.2\r\n", 3, "not a WebSocket server"),
         (b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n", 4, "404"),
-        (b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n", 4, "503"),
+        (b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n", 3, "503"),
         (b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 2\r\n\r\nhi", 3, "200"),
         (b"\x00\xff" * 5000, 3, "not a WebSocket server"),
     ],

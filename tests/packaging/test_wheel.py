@@ -43,7 +43,7 @@ def test_every_module_is_inside(wheel: zipfile.ZipFile) -> None:
 
 
 def test_the_command_is_rtchat(wheel: zipfile.ZipFile) -> None:
-    assert "rtchat = rtchat.cli:main" in member(wheel, "entry_points.txt")
+    assert "rtchat = rtchat.__main__:main" in member(wheel, "entry_points.txt")
 
 
 def test_sound_is_an_extra_and_hearing_has_a_wheel_everywhere(wheel: zipfile.ZipFile) -> None:
