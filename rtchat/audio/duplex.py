@@ -104,6 +104,7 @@ class Stream:
         self._clock = StreamClock()
         self._called = now()
         self._crash: Exception | None = None
+        self._over = False
         self._stream: Any = library.open(
             rate=form.rate,
             channels=form.channels,
@@ -113,6 +114,10 @@ class Stream:
             output_device=loudspeaker.index if loudspeaker else None,
             name=self.name,
         )
+
+    def end(self) -> None:
+        """Let the next callback be the last: one into an interpreter that is ending would crash it."""
+        self._over = True
 
     def close(self) -> None:
         """Stop at once and let the device go; a device that is gone is let go too."""
@@ -144,6 +149,8 @@ class Stream:
     def _callback(
         self, data: bytes | None, frames: int, times: Mapping[str, float], flags: int
     ) -> tuple[bytes | None, int]:
+        if self._over:
+            return bytes(frames * self._form.frame_bytes), STOP
         try:
             self._called = at = now()
             self.calls += 1
@@ -234,7 +241,12 @@ class Duplex:
         return len(self._streams)
 
     def close(self) -> None:
-        """Stop every stream and release PortAudio; may be called whether or not `open` succeeded."""
+        """Stop every stream and release PortAudio; may be called whether or not `open` succeeded.
+
+        On PulseAudio whose server has died, PortAudio never comes back from it.
+        """
+        for stream in self._streams:
+            stream.end()
         try:
             while self._streams:
                 self._streams.pop().close()
