@@ -22,7 +22,7 @@ ARITHMETIC = """#JSGF V1.0;
 grammar answer;
 public <answer> = <n> times <n> is <big>;
 <n> = two | three | four | five | six | seven | eight | nine;
-<big> = (twenty | thirty | forty | fifty | sixty) [one | two | three | four | five | six | seven | eight | nine];
+<big> = (twenty | forty | ninety) [one | two | three | four | five | six | seven | eight | nine];
 """
 
 
@@ -209,9 +209,9 @@ def test_a_muted_microphone_sends_silence(terminal, pulse, spoken, recording):
     pulse.speak(spoken("tell me a joke", after=0.5))
     program.type("m")
     program.shows("● listening")
-    pulse.speak(spoken("what is seven times six", before=0.2, after=0.2))
-    program.shows("you        what is seven times six")
-    program.shows("7 times 6 is 42.")
+    pulse.speak(spoken("what time is it", before=0.5, after=0.3))
+    program.shows("you        what time is it")
+    program.shows("assistant  It is ")
     program.type("q")
     assert program.exit_code() == 0
     events = sent_and_received(recording())
