@@ -105,18 +105,19 @@ async def test_the_next_item_plays_after_a_flush(pulse):
 async def test_what_is_said_arrives_in_chunks_of_twenty_milliseconds(pulse):
     async with Sound(LISTEN) as sound:
         speaking = asyncio.create_task(asyncio.to_thread(pulse.speak, tone(0.5, 700)))
-        heard = b""
+        heard, loudest = b"", -96.0
         async with asyncio.timeout(20):
             async for chunk in sound.microphone():
                 assert len(chunk) == 960
                 if level_dbfs(chunk) > -60:
-                    assert sound.levels[0] > -60
                     heard += chunk
+                    loudest = max(loudest, sound.levels[0])
                 elif heard:
                     break
         await speaking
     assert WIRE.ms(heard) == pytest.approx(500, abs=60)
     assert pitch(heard) == pytest.approx(700, abs=5)
+    assert loudest > -60
 
 
 @pytest.mark.sound
