@@ -50,15 +50,29 @@ def main() -> None:
     """Run the command line: every failure is one sentence on standard error, never a traceback."""
     _open_closed_streams()
     try:
-        sys.exit(app(standalone_mode=False, prog_name="rtchat"))
+        code = app(standalone_mode=False, prog_name="rtchat")
+        sys.stdout.flush()  # what cannot be written fails here, where it can be told
+        sys.exit(code)
     except KeyboardInterrupt:
         sys.exit(130)
+    except BrokenPipeError:  # the reader has gone, which typer too answers with 1 and no word
+        _let_go_of_output()
+        sys.exit(1)
     except Exception as error:
         if logging.getLogger().isEnabledFor(logging.DEBUG):
             raise
         sentence, code = _told(error)
         print(sentence, file=sys.stderr)
+        _let_go_of_output()
         sys.exit(code)
+
+
+def _let_go_of_output() -> None:
+    """What is still buffered goes out, or nowhere: Python's own flush at its end must not complain once more."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _open_closed_streams() -> None:

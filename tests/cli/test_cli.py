@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -87,15 +88,28 @@ def test_a_mistake_of_our_own_is_one_sentence_too(run, monkeypatch):
     assert err.count("\n") == 1 and "KeyError: 'x'" in err and "--log-level debug" in err
 
 
-@pytest.mark.parametrize("arguments", [["models"], ["text", "hello", "--server", "local"]])
-def test_a_full_disk_under_the_output(arguments):
+@pytest.mark.parametrize("buffered", [{}, {"PYTHONUNBUFFERED": "1"}], ids=["buffered", "unbuffered"])
+@pytest.mark.parametrize("arguments", [["--version"], ["models"], ["text", "hello", "--server", "local"]])
+def test_a_full_disk_under_the_output(arguments, buffered):
     if not Path("/dev/full").exists():
         pytest.skip("no /dev/full here")
     with open("/dev/full", "w") as full:
         command = [sys.executable, "-m", "rtchat", *arguments]
-        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, timeout=60)
+        environment = {k: v for k, v in os.environ.items() if k != "PYTHONUNBUFFERED"} | buffered
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, env=environment, text=True, timeout=60)
     assert (done.returncode, done.stderr.count("\n")) == (1, 1)
     assert "no space left on device" in done.stderr and "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("buffered", [{}, {"PYTHONUNBUFFERED": "1"}], ids=["buffered", "unbuffered"])
+def test_a_reader_that_has_gone_is_not_missed(buffered):
+    environment = {k: v for k, v in os.environ.items() if k != "PYTHONUNBUFFERED"} | buffered
+    reading, writing = os.pipe()
+    os.close(reading)
+    command = [sys.executable, "-m", "rtchat", "models"]
+    done = subprocess.run(command, stdout=writing, stderr=subprocess.PIPE, env=environment, text=True, timeout=60)
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (1, "")
 
 
 def test_debug_shows_where(run, monkeypatch, caplog):
