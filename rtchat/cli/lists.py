@@ -78,27 +78,27 @@ def models(json: Json = False) -> None:
     """List the models, their prices and their ends."""
     from rtchat.catalog import MODELS
 
+    if json:
+        columns = ("model", "kind", "text", "audio", "minute", "ends", "then")
+        every = [
+            (m.name, m.kind, _price(m.text), _price(m.audio), m.per_minute, m.shutdown, m.successor)
+            for m in MODELS.values()
+        ]
+        _table(columns, every, as_json=True)
+        return
     rows = [
-        (
-            model.name,
-            model.kind,
-            _price(model.text),
-            _price(model.audio),
-            model.per_minute,
-            model.shutdown,
-            model.successor,
-        )
-        for model in MODELS.values()
+        (m.name, m.kind, f"{m.per_minute}/min" if m.per_minute else _price(m.text), _price(m.audio), m.shutdown)
+        for m in MODELS.values()
     ]
-    columns = ("model", "kind", "text $ in/cached/out", "audio $ in/cached/out", "$/minute", "ends", "then")
-    _table(columns, rows, as_json=json)
+    _table(("model", "kind", "text", "audio", "ends"), rows, as_json=False)
+    print("Prices: dollars per million tokens (in/cached/out), or per minute of sound.")
 
 
 def _price(price: object) -> str | None:
     if price is None:
         return None
     parts = [getattr(price, name, None) for name in ("input", "cached", "output")]
-    return " / ".join(f"{part:g}" for part in parts if part is not None)
+    return "/".join(f"{part:g}" for part in parts if part is not None)
 
 
 def voices(json: Json = False) -> None:
