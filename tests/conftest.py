@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import shutil
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,6 +24,15 @@ def _load(name: str):
 
 
 _pulse = _load("private_pulse")
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """`@pytest.mark.needs("espeak-ng")`: skipped, with its reason, where that cannot be had."""
+    needed = [program for mark in item.iter_markers("needs") for program in mark.args]
+    if missing := [program for program in needed if shutil.which(program) is None]:
+        pytest.skip(f"not installed: {', '.join(missing)}")
+
+
 if sys.platform != "win32":
     _load("pseudo_terminal")
 

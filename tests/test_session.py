@@ -212,6 +212,7 @@ async def test_the_recording_holds_both_directions_and_the_totals(tmp_path):
 # --- sound ------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.needs("espeak-ng")
 async def test_a_spoken_answer_is_heard_to_its_end(tmp_path):
     path = tmp_path / "out.wav"
     outcome, display = await run(a_plan(speak=True, output_wav=path), lines=typed("repeat after me: yes"))
@@ -226,6 +227,7 @@ async def test_a_spoken_answer_is_heard_to_its_end(tmp_path):
     assert turn.latency["speech_end_to_first_audible_ms"] >= turn.latency["speech_end_to_first_delta_ms"]
 
 
+@pytest.mark.needs("espeak-ng")
 async def test_the_key_interrupts_a_story_and_the_server_is_told_what_was_heard(tmp_path):
     display = Collected()
     recording = Recording.start(tmp_path / "kept", {})

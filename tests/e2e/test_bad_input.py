@@ -240,6 +240,7 @@ def test_no_sound_device_at_all(rtchat, world):
     assert "--input-wav" in said or "PyAudio" in said
 
 
+@pytest.mark.needs("espeak-ng")
 def test_a_recording_that_the_disk_has_no_room_for(rtchat, serving, tmp_path):
     """It is told, once; the conversation goes on, and what was written can be read."""
     small = ["bash", "-c", 'ulimit -f 100; exec "$0" -m rtchat "$@"', sys.executable]  # KiB of one file

@@ -191,6 +191,7 @@ def test_a_broken_pipe_is_silent(world, arguments):
 
 @pytest.mark.parametrize("kind", [[], ["--json"]], ids=["words", "objects"])
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["SIGINT", "SIGTERM"])
+@pytest.mark.needs("espeak-ng")
 def test_a_signal_in_the_middle_of_an_answer(start, wait, world, recording, tmp_path, kind, number):
     process = start("text", STORY, "--speak", "--output-wav", "a.wav", "--record", *kind, *LOCAL)
     played = world / "a.wav"
@@ -223,6 +224,7 @@ def test_a_signal_while_nothing_comes_from_the_pipe(start, lines, number):
     assert records.records[-1]["type"] == "end"
 
 
+@pytest.mark.needs("espeak-ng")
 def test_killed_at_once_it_leaves_a_recording_that_can_be_read(start, wait, world, tmp_path):
     process = start("text", STORY, "--speak", "--output-wav", "a.wav", "--record", *LOCAL)
     wait(lambda: (world / "a.wav").exists() and (world / "a.wav").stat().st_size > 40_000, "the answer begins")
@@ -236,6 +238,7 @@ def test_killed_at_once_it_leaves_a_recording_that_can_be_read(start, wait, worl
         assert wav.getnframes() > 10_000
 
 
+@pytest.mark.needs("espeak-ng")
 def test_a_server_that_is_stopped_in_the_middle(start, finish, wait, serving, world, recording):
     url, server = serving()
     process = start("text", STORY, "--speak", "--output-wav", "a.wav", "--record", "--json", "--server", url)

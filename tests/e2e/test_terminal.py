@@ -29,6 +29,7 @@ def on_screen(program, words):
 # --- the live view ----------------------------------------------------------------------------------------
 
 
+@pytest.mark.needs("espeak-ng")
 def test_the_live_view_and_its_keys(terminal, quiet_room, recording):
     program = terminal("interactive", "--record", *quiet_room)
     program.shows("● listening")
@@ -68,6 +69,7 @@ def test_the_live_view_and_its_keys(terminal, quiet_room, recording):
     recording()
 
 
+@pytest.mark.needs("espeak-ng")
 def test_space_interrupts_a_story_and_shows_what_was_not_heard(terminal, quiet_room, world, wait, recording):
     program = terminal("interactive", "--record", *quiet_room)
     program.shows("● listening")
@@ -116,6 +118,7 @@ def test_the_window_gets_smaller_and_larger_again(terminal, quiet_room):
     ],
     ids=["Ctrl-C", "Ctrl-D", "SIGINT", "SIGTERM", "SIGHUP"],
 )
+@pytest.mark.needs("espeak-ng")
 def test_every_way_out_while_it_speaks(terminal, quiet_room, recording, leave, code):
     program = terminal("interactive", "--record", *quiet_room)
     program.shows("● listening")
@@ -184,6 +187,7 @@ def test_typing_with_editing_and_history(terminal):
     again.assert_restored()
 
 
+@pytest.mark.needs("espeak-ng")
 def test_ctrl_c_interrupts_an_answer_and_leaves_on_an_empty_line(terminal, wait, world, recording):
     program = terminal("text", "--speak", "--output-wav", "a.wav", "--record", *LOCAL)
     program.shows("> ")
@@ -204,6 +208,7 @@ def test_ctrl_c_interrupts_an_answer_and_leaves_on_an_empty_line(terminal, wait,
     assert kinds.count("conversation.item.truncate") == 1
 
 
+@pytest.mark.needs("espeak-ng")
 def test_what_is_typed_during_an_answer_waits_for_its_end(terminal):
     program = terminal("text", "--speak", "--output-wav", "a.wav", "--quiet", *LOCAL)
     program.shows("> ")

@@ -9,6 +9,8 @@ from rtchat.chunk import WIRE, level_dbfs
 from rtchat.errors import EngineError
 from rtchat.server.engines.espeak import VOICES, EspeakTextToSpeech, arguments, plain_text
 
+pytestmark = pytest.mark.needs("espeak-ng")
+
 
 async def said(text: str, **how: object) -> bytes:
     speaker = EspeakTextToSpeech()

@@ -10,6 +10,8 @@ import soxr
 from rtchat.server.engines.espeak import EspeakTextToSpeech
 from rtchat.server.engines.silero import SileroDetector
 
+pytestmark = pytest.mark.needs("espeak-ng")
+
 WINDOW = 2 * SileroDetector.window_samples
 
 

@@ -16,6 +16,8 @@ from rtchat.server.engines.espeak import EspeakTextToSpeech
 from rtchat.server.engines.grammar import build
 from rtchat.server.engines.sphinx import SphinxSpeechToText
 
+pytestmark = pytest.mark.needs("flite")
+
 GRAMMAR = build()
 QUESTION = "what is the weather in london"
 
