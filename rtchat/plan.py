@@ -19,7 +19,6 @@ from rtchat.catalog import (
     DEFAULT_TRANSLATION_MODEL,
     DEFAULT_VOICE,
     check_target,
-    check_voice,
     deprecation,
     language_code,
     language_name,
@@ -39,6 +38,8 @@ LOCAL_MODEL = "rtchat-assistant"
 
 LOCAL_TRANSCRIPTION_MODEL = "pocketsphinx"
 """What the embedded server hears with."""
+
+_PCM = {"type": "audio/pcm", "rate": 24_000}
 
 Where = Literal["openai", "azure", "local", "url"]
 
@@ -261,8 +262,8 @@ def _transcription_rules(rules: Rules, settings: Settings, model: str) -> Rules:
     written = {"model": model, **({"language": _source(settings)} if settings.from_ else {})}
     turns = None if settings.vad == "off" else {"type": "server_vad"}
     if settings.vad == "semantic":
-        turns = {"type": "semantic_vad", **({"eagerness": settings.eagerness} if settings.eagerness else {})}
-    sound = {"format": {"type": "audio/pcm", "rate": 24_000}, "transcription": written, "turn_detection": turns}
+        turns = _semantic(settings.eagerness)
+    sound = {"format": _PCM, "transcription": written, "turn_detection": turns}
     session = wire.TranscriptionSession.model_validate({"audio": {"input": sound}})
     return replace(rules, session=session, push_to_talk=settings.vad == "off", server_answers=False)
 
@@ -278,10 +279,9 @@ def _session(mode_parts: Parts, settings: Settings, profile: Profile, vad: str) 
     if mode_parts.microphone:
         sound["input"] = _audio_input(settings, profile, vad)
     if mode_parts.output is Output.AUDIO:
-        voice = check_voice(profile.voice) if profile.voice and not settings.voice else settings.voice
         sound["output"] = {
-            "format": {"type": "audio/pcm", "rate": 24_000},
-            "voice": _voice(voice or DEFAULT_VOICE),
+            "format": _PCM,
+            "voice": _voice(settings.voice or profile.voice or DEFAULT_VOICE),
             "speed": profile.speed,
         }
     if sound:
@@ -294,7 +294,7 @@ def _voice(voice: str) -> str | dict[str, str]:
 
 
 def _audio_input(settings: Settings, profile: Profile, vad: str) -> dict[str, Any]:
-    sound: dict[str, Any] = {"format": {"type": "audio/pcm", "rate": 24_000}}
+    sound: dict[str, Any] = {"format": _PCM}
     if profile.transcription.model:
         written = profile.transcription.model_dump(exclude_none=True)
         if settings.from_:
@@ -309,11 +309,14 @@ def _turn_detection(settings: Settings, turns: TurnTaking, vad: str) -> dict[str
         return None
     common = {"create_response": turns.create_response, "interrupt_response": turns.interrupt_response}
     if vad == "semantic":
-        eagerness = settings.eagerness or turns.eagerness
-        return {"type": "semantic_vad", **({"eagerness": eagerness} if eagerness else {}), **common}
+        return {**_semantic(settings.eagerness or turns.eagerness), **common}
     names = ("threshold", "prefix_padding_ms", "silence_duration_ms", "idle_timeout_ms")
     given = {name: getattr(turns, name) for name in names if getattr(turns, name) is not None}
     return {"type": "server_vad", **given, **common}
+
+
+def _semantic(eagerness: str | None) -> dict[str, str]:
+    return {"type": "semantic_vad", **({"eagerness": eagerness} if eagerness else {})}
 
 
 def _translation_session(settings: Settings, where: Where) -> translation.TranslationSession:

@@ -193,8 +193,8 @@ class Session:
         parts, settings = self._plan.parts, self._plan.settings
         if not (parts.microphone and parts.loudspeaker):
             return "none"
-        if settings.echo in ("half-duplex", "off"):
-            return "half-duplex" if settings.echo == "half-duplex" else "off"
+        if settings.echo == "half-duplex" or settings.echo == "off":
+            return settings.echo
         acoustic = settings.input_wav is None and settings.output_wav is None
         return "half-duplex" if acoustic and not looks_like_headphones(self._sound.output_name) else "off"
 

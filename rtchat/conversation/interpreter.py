@@ -11,7 +11,7 @@ from rtchat.conversation import troubles
 from rtchat.conversation.items import Entry, Items
 from rtchat.conversation.machine import Rules
 from rtchat.conversation.microphone_gate import MicrophoneGate
-from rtchat.conversation.notices import AssistantSaid, AssistantStatus, SessionStarted, UserSaid
+from rtchat.conversation.notices import AssistantSaid, AssistantStatus, UserSaid
 from rtchat.conversation.playback import Playback
 from rtchat.conversation.state import State, Trigger
 from rtchat.conversation.status import Status
@@ -98,14 +98,7 @@ class Interpreter:
         if self.state is not State.CONNECTING:
             return []
         session = event.session if isinstance(event.session, wire.TranslationSession) else self.session
-        started = SessionStarted(
-            server=self.rules.server,
-            model=session.model or "",
-            voice="",
-            session_id=session.id or "",
-            echo=self.rules.echo,
-            mode=self.rules.mode,
-        )
+        started = self.rules.started(session.id, session.model, voice=None)
         effects = [s.Show(started), *self._status.go(Trigger.READY)]
         return [*effects, s.Send(wire.TranslationClose())] if self._input_over else effects
 

@@ -24,7 +24,7 @@ from rtchat.conversation.transcripts import Transcripts
 from rtchat.conversation.usage import add_usage
 from rtchat.protocol import client_events as ask
 from rtchat.protocol import server_events as told
-from rtchat.protocol.config import RealtimeSession, ResponseParams, TranscriptionSession
+from rtchat.protocol.config import RealtimeSession, ResponseParams, TranscriptionSession, VoiceId
 from rtchat.protocol.items import ContentPart, FunctionCallItem, FunctionCallOutputItem, MessageItem, user_text
 
 MIN_COMMIT_MS = 100
@@ -54,6 +54,10 @@ class Rules:
     speech_interrupts: bool = True
     server_answers: bool = True
     greeting: str = ""
+
+    def started(self, session_id: str | None, model: str | None, voice: str | None) -> SessionStarted:
+        """The notice that the server has taken the session; None is what the server did not say."""
+        return SessionStarted(self.server, model or "", voice or "", session_id or "", self.echo, self.mode)
 
 
 class Conversation:
@@ -153,14 +157,9 @@ class Conversation:
             return []
         session = self.rules.session if isinstance(event.session, dict) else event.session
         output = session.audio.output if session.audio else None
-        started = SessionStarted(
-            server=self.rules.server,
-            model=_model(session),
-            voice=str(getattr(output.voice, "id", output.voice) or "") if output else "",
-            session_id=session.id or "",
-            echo=self.rules.echo,
-            mode=self.rules.mode,
-        )
+        voice = output.voice if output else None
+        name = voice.id if isinstance(voice, VoiceId) else voice
+        started = self.rules.started(session.id, _model(session), name)
         self._responses.hold = False
         if self.rules.greeting:
             self._responses.want(Want(params=ResponseParams(instructions=self.rules.greeting)))
@@ -389,8 +388,8 @@ class Conversation:
         return self._status.go(Trigger.ASKED)
 
 
-def _model(session: RealtimeSession | TranscriptionSession) -> str:
+def _model(session: RealtimeSession | TranscriptionSession) -> str | None:
     if isinstance(session, RealtimeSession):
-        return session.model or ""
+        return session.model
     written = session.audio.input.transcription if session.audio and session.audio.input else None
-    return (written.model if written else None) or ""
+    return written.model if written else None
