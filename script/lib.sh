@@ -236,6 +236,8 @@ install_everything() { # install_everything KIND, with file descriptor 9 to lock
     *portaudio* | *gcc* | *libc6-dev* | *-dev*) ;; # said already
     *) kept=$log && say "could not build PyAudio: no microphone and no loudspeaker (typing works). Details: $log" ;;
     esac
+    locked echo ||
+        say "could not install livekit: no echo cancelling, so the microphone is off while the assistant speaks"
     [ "$kind" != test ] || locked test || give_up
 
     printf '%s\n%s\n' "$(fingerprint)" "${absent# }" >"$venv/.set-up-$kind"

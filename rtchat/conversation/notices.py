@@ -106,6 +106,20 @@ class Interruption:
 
 
 @dataclass(frozen=True, slots=True)
+class EchoTold:
+    """What keeps the assistant from hearing itself, when that changes or is measured anew.
+
+    Attributes:
+        echo: As in `SessionStarted`.
+        erle_db: By how many decibels the canceller weakens the echo (ERLE); None where that is not known.
+    """
+
+    type: ClassVar[str] = "echo"
+    echo: Literal["aec", "half-duplex", "off", "none"]
+    erle_db: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class ErrorTold:
     """Something went wrong; `fatal` when the session ends by it."""
 
@@ -136,6 +150,7 @@ Notice = (
     | ToolCalled
     | TurnEnded
     | Interruption
+    | EchoTold
     | ErrorTold
     | SessionEnded
 )

@@ -7,7 +7,7 @@ too, as they are. No clock is read: time and "how much was heard" come in.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from rtchat.conversation.notices import Notice, ToolStatus
@@ -42,6 +42,67 @@ class Captured:
     """A chunk of the microphone, 24 kHz mono PCM16, 20 to 40 ms."""
 
     pcm: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class VoiceSuspected:
+    """While the assistant sounds, this machine's own detector hears what may be the user's voice.
+
+    One of `VoiceConfirmed` and `VoiceDismissed` follows. All four come in order among `Captured`.
+
+    Attributes:
+        since_ms: How long ago, when this was told, the first sample of it was recorded.
+    """
+
+    since_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class VoiceConfirmed:
+    """It has gone on: the user means to speak."""
+
+
+@dataclass(frozen=True, slots=True)
+class VoiceDismissed:
+    """It was a cough, a click, a short "mhm": not meant as an interruption."""
+
+
+@dataclass(frozen=True, slots=True)
+class VoiceEnded:
+    """What was confirmed has been silent for a while."""
+
+
+@dataclass(frozen=True, slots=True)
+class EchoChanged:
+    """What keeps the assistant from hearing itself is different now, or is measured anew.
+
+    Attributes:
+        echo: What it is. `none`: no echo reaches the microphone (headphones), so nothing is needed.
+        erle_db: By how many decibels the echo is weakened (ERLE); None while that is not known.
+    """
+
+    echo: Literal["aec", "half-duplex", "off", "none"]
+    erle_db: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceLost:
+    """The microphone or the loudspeaker is gone, and there is no other to move to yet."""
+
+    side: Literal["microphone", "loudspeaker"]
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceFound:
+    """After `DeviceLost`, or in place of another one: this device serves now."""
+
+    side: Literal["microphone", "loudspeaker"]
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Disconnected:
+    """The server is gone; the session dials again. `SessionCreated` of a new session is the next from it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +186,16 @@ class Flush:
 
 
 @dataclass(frozen=True, slots=True)
+class Duck:
+    """Turn the loudspeaker down (`speaker.DUCK_DB`, in 20 ms): the user may be speaking."""
+
+
+@dataclass(frozen=True, slots=True)
+class Restore:
+    """Turn the loudspeaker up again."""
+
+
+@dataclass(frozen=True, slots=True)
 class Show:
     """Tell the user."""
 
@@ -155,4 +226,4 @@ class Refuse:
     message: str
 
 
-Effect = Send | Play | Drain | Flush | Show | CallTool | End | Refuse
+Effect = Send | Play | Drain | Flush | Duck | Restore | Show | CallTool | End | Refuse
