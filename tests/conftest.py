@@ -24,6 +24,7 @@ def _load(name: str):
 
 
 _pulse = _load("private_pulse")
+_load("rooms")
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
