@@ -81,6 +81,9 @@ class Settings(BaseSettings):
     input_wav: Path | None = Field(None, description="a WAV file as the microphone")
     output_wav: Path | None = Field(None, description="a WAV file as the loudspeaker")
     echo: Literal["auto", "aec", "half-duplex", "off"] = Field("auto", description="what is done against echo")
+    sensitivity: Literal["low", "medium", "high"] = Field("medium", description="how little a voice interrupts")
+    auto_gain: bool = Field(False, description="keep the microphone at an even level")
+    resume_false_interruptions: bool = Field(False, description="go on after an interruption that was none")
     record: bool = Field(False, description="keep a recording of the session")
     max_turns: int | None = Field(None, ge=1, description="end after so many turns")
     budget: float | None = Field(None, gt=0, allow_inf_nan=False, description="end at this cost in US dollars")
@@ -180,7 +183,7 @@ class Settings(BaseSettings):
     def _number_as_text(cls, value: object) -> object:
         return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
-    @field_validator("log_level", "vad", "eagerness", "echo", mode="before")
+    @field_validator("log_level", "vad", "eagerness", "echo", "sensitivity", mode="before")
     @classmethod
     def _any_case(cls, value: object) -> object:
         return value.lower() if isinstance(value, str) else value

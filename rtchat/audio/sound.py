@@ -59,6 +59,9 @@ class SoundRequest:
         output_device: Number or part of the name of the loudspeaker; None for the default.
         input_wav: A file as the microphone, in real time; `-` is standard input.
         output_wav: A file as the loudspeaker, in real time; `-` is standard output.
+        echo: The echo of the loudspeaker in the microphone is to be cancelled.
+        sensitivity: How easily a voice is taken for an interruption.
+        auto_gain: The microphone's level is to be evened out.
     """
 
     capture: bool = True
@@ -67,6 +70,9 @@ class SoundRequest:
     output_device: str | None = None
     input_wav: Path | None = None
     output_wav: Path | None = None
+    echo: bool = False
+    sensitivity: Literal["low", "medium", "high"] = "medium"
+    auto_gain: bool = False
 
 
 @dataclass(frozen=True, slots=True)

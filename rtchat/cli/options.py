@@ -53,9 +53,15 @@ FLAGS = (
     Flag("input_wav", Path, ("--input-wav",), "A WAV file as the microphone, in real time; the session ends when "
          "it is answered.", _SOUND),
     Flag("output_wav", Path, ("--output-wav",), "A WAV file as the loudspeaker.", _SOUND),
-    Flag("echo", str, ("--echo",), "auto (half duplex, unless there are headphones), half-duplex (the microphone "
-         "is shut while the assistant speaks; space interrupts), off (headphones: speak to interrupt).", _SOUND,
-         "[auto|half-duplex|off]"),
+    Flag("echo", str, ("--echo",), "aec (cancels the assistant's voice in the microphone: speak to interrupt), "
+         "half-duplex (the microphone is shut while the assistant speaks; space interrupts), off (headphones), auto "
+         "(aec where there is a canceller and no headphones).", _SOUND, "[auto|aec|half-duplex|off]"),
+    Flag("sensitivity", str, ("--sensitivity",), "How easily your voice interrupts: low in a noisy room, high for "
+         "a soft voice.", _SOUND, "[low|medium|high]"),
+    Flag("auto_gain", bool, ("--auto-gain/--no-auto-gain",), "Keep the microphone at an even level (with --echo "
+         "aec).", _SOUND),
+    Flag("resume_false_interruptions", bool, ("--resume-false-interruptions/--no-resume-false-interruptions",),
+         "When a noise has stopped the assistant, let it say the rest.", _SOUND),
     Flag("record", bool, ("--record/--no-record",), "Keep a recording of the session: a folder, written as it "
          "happens.", _OUTPUT),
     Flag("sessions_dir", Path, ("--sessions-dir",), "Where recordings are kept.", _OUTPUT),

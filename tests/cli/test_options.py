@@ -26,10 +26,11 @@ SAMPLES = {
     "input_wav": "in.wav",
     "output_wav": "out.wav",
     "echo": "off",
+    "sensitivity": "high",
     "sessions_dir": "kept",
     "log_level": "error",
 }
-SWITCHES = ("record", "plain", "json", "quiet")
+SWITCHES = ("record", "plain", "json", "quiet", "auto_gain", "resume_false_interruptions")
 
 
 @pytest.fixture
@@ -65,7 +66,8 @@ def test_a_flag_reaches_its_setting(run, given, setting):
 @pytest.mark.parametrize("setting", SWITCHES)
 @pytest.mark.parametrize("wanted", [True, False])
 def test_a_switch_can_be_set_and_unset(run, given, setting, wanted):
-    assert run("interactive", f"--{setting}" if wanted else f"--no-{setting}").err == ""
+    flag = setting.replace("_", "-")
+    assert run("interactive", f"--{flag}" if wanted else f"--no-{flag}").err == ""
     ((_, flags, _),) = given
     assert flags == {setting: wanted}
     rows = {row.name: row.value for row in settings_of(flags).explain()}
