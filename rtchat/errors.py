@@ -13,7 +13,7 @@
     ├── WireError               a frame that is not an event (told and survived)
     ├── ServerReported          an `error` event of the server
     ├── ToolError               a tool that cannot be loaded or called
-    └── EngineError             an engine of the embedded server that cannot work
+    └── EngineError             a speech detector, recogniser, voice or model on this machine that cannot work
 
 Each error is one sentence that a user can read, with a `hint` that says what to do next. A library's
 exceptions become one of these in the module that imports the library, and nowhere else.
@@ -178,4 +178,4 @@ class ToolError(RtchatError):
 
 
 class EngineError(RtchatError):
-    """An engine of the embedded server that cannot work, for example for want of a package."""
+    """A speech detector, recogniser, voice or model on this machine that cannot work, for want of a package say."""

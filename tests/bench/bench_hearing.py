@@ -20,9 +20,9 @@ import soxr
 
 from rtchat.server.engines.espeak import EspeakTextToSpeech
 from rtchat.server.engines.grammar import build
-from rtchat.server.engines.silero import SileroDetector
 from rtchat.server.engines.sphinx import SphinxSpeechToText
 from rtchat.server.engines.sphinx_worker import Hearing
+from rtchat.silero import SileroDetector
 
 COVERED = """
 what time is it; what's the date today; what is the weather in paris; what's the weather in new york today;

