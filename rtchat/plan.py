@@ -8,10 +8,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
+from importlib.util import find_spec
 from typing import Any, Literal
 
 from pydantic import SecretStr
 
+from rtchat.audio.devices import Side, looks_like_headphones
 from rtchat.audio.sound import SoundRequest
 from rtchat.catalog import (
     DEFAULT_MODEL,
@@ -41,7 +43,14 @@ LOCAL_TRANSCRIPTION_MODEL = "pocketsphinx"
 
 _PCM = {"type": "audio/pcm", "rate": 24_000}
 
+NO_CANCELLER = (
+    "Echo cancelling needs the package livekit, so the microphone is shut while the assistant speaks: "
+    "pip install 'rtchat[echo]'"
+)
+"""For the user, where half duplex was not asked for."""
+
 Where = Literal["openai", "azure", "local", "url"]
+Echo = Literal["aec", "half-duplex", "off", "none"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +64,7 @@ class Plan:
         profile: Who the assistant is; None in a translation session.
         where: Which server.
         model: The model asked for.
-        rules: The machine's, but for what depends on the devices (`rules.echo` where the settings say `auto`).
+        rules: The machine's; `rules.echo` as far as it can be known before a device is opened (`echo_on`).
         translation: The translation session to ask for; None in a conversation.
         news: Lines to tell the user before anything else.
     """
@@ -97,7 +106,31 @@ class Plan:
             output_device=settings.output_device,
             input_wav=settings.input_wav,
             output_wav=settings.output_wav,
+            echo=self.rules.echo == "aec",
+            sensitivity=settings.sensitivity,
+            auto_gain=settings.auto_gain,
         )
+
+    def echo_on(self, loudspeaker: str) -> Echo:
+        """What keeps the assistant from hearing itself, once the loudspeaker's name is known."""
+        chosen = self.rules.echo in ("aec", "half-duplex") and self.settings.echo == "auto"
+        return "none" if chosen and looks_like_headphones(loudspeaker) else self.rules.echo
+
+    def without(self, side: Side) -> Plan:
+        """This plan for a conversation that has no such device: typed words, or written answers, in its place."""
+        if side == "microphone":
+            mode_parts = replace(self.parts, microphone=False)
+        else:
+            mode_parts = replace(self.parts, loudspeaker=False, output=Output.TEXT)
+        if self.profile is None or not isinstance(self.rules.session, wire.RealtimeSession):
+            return replace(self, parts=mode_parts)
+        rules = replace(self.rules, echo="none")
+        rules = _conversation_rules(rules, mode_parts, self.settings, self.profile)
+        kept = {"tools": self.rules.session.tools, "tool_choice": self.rules.session.tool_choice}
+        session = rules.session.model_copy(
+            update={name: value for name, value in kept.items() if value is not None}
+        )
+        return replace(self, parts=mode_parts, rules=replace(rules, session=session))
 
     def with_tools(self, definitions: Sequence[Mapping[str, Any]]) -> Plan:
         """This plan, offering these function tools to the model."""
@@ -165,10 +198,6 @@ def make_plan(mode: Mode, settings: Settings, *, today: date, greets: bool = Tru
     """
     if mode is Mode.TRANSLATOR and not settings.to:
         raise UsageError("The translator needs a language.", hint="Name it: --to es")
-    if settings.echo == "aec":
-        raise UsageError(
-            "Echo cancelling is not there yet.", hint="Use --echo half-duplex on loudspeakers, off with headphones."
-        )
     mode_parts = parts(mode, speak=settings.speak, turns=settings.turns)
     where = settings.where()
     profile = _profile(mode_parts, settings)
@@ -176,6 +205,7 @@ def make_plan(mode: Mode, settings: Settings, *, today: date, greets: bool = Tru
     rules = Rules(
         server={"openai": "OpenAI", "azure": "Azure", "local": "embedded"}.get(where, "server"),
         mode=str(mode),
+        echo=_echo(mode_parts, settings),
         greeting=(profile.greeting or "") if profile and greets else "",
     )
     session: translation.TranslationSession | None = None
@@ -196,6 +226,24 @@ def make_plan(mode: Mode, settings: Settings, *, today: date, greets: bool = Tru
         session,
         tuple(_news(where, model, settings, today)),
     )
+
+
+def _echo(mode_parts: Parts, settings: Settings) -> Echo:
+    if not (mode_parts.microphone and mode_parts.loudspeaker):
+        return "none"
+    if settings.echo == "half-duplex" or settings.echo == "off":
+        return settings.echo
+    if settings.echo == "auto" and (settings.input_wav or settings.output_wav):
+        return "none"  # a file has no room around it
+    return "aec" if _canceller_is_there() else "half-duplex"
+
+
+def _canceller_is_there() -> bool:
+    """It is not imported yet: that takes a while."""
+    try:
+        return find_spec("livekit.rtc") is not None
+    except ImportError:
+        return False
 
 
 def _news(where: Where, model: str, settings: Settings, today: date) -> list[str]:

@@ -23,7 +23,6 @@ from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from rtchat.audio.devices import looks_like_headphones
 from rtchat.audio.sound import Caution, Sound
 from rtchat.catalog import cost_usd
 from rtchat.controls import Controls
@@ -39,7 +38,7 @@ from rtchat.errors import ConnectionLost, DeviceError, RtchatError, WireError
 from rtchat.link import failures
 from rtchat.link.connection import Connection, connect
 from rtchat.link.dialers import Endpoint
-from rtchat.plan import Plan
+from rtchat.plan import NO_CANCELLER, Echo, Plan
 from rtchat.protocol.client_events import InputAudioAppend
 from rtchat.protocol.server_events import SpeechStarted
 from rtchat.protocol.translation import TranslationAppend, TranslationClosed
@@ -56,7 +55,6 @@ _CUTS = (SpeechStarted, s.InterruptPressed, s.TalkPressed)
 
 Lines = Callable[["Session"], AsyncGenerator[str, None]]
 """Gives typed lines, each when the conversation is ready for it; the session ends after the last is answered."""
-Echo = Literal["half-duplex", "off", "none"]
 Keys = Callable[[], AsyncGenerator[Key, None]]
 
 
@@ -177,7 +175,10 @@ class Session:
         if self._recording is not None:
             stack.push_async_callback(self._close_recording, self._recording)
         await stack.enter_async_context(self._sound)
-        self._machine = self._make_machine(self._echo())
+        echo = self._plan.echo_on(self._sound.output_name)
+        self._machine = self._make_machine(echo)
+        if echo == "half-duplex" and self._plan.settings.echo != "half-duplex":
+            self._display.tell(NO_CANCELLER)
         if self._recording is not None:
             self._recording.describe(microphone=self._sound.input_name, loudspeaker=self._sound.output_name)
         self._show(StateChanged(self._state))
@@ -187,16 +188,6 @@ class Session:
         if self._plan.translation is not None:
             return Interpreter(rules, self._plan.translation)
         return Conversation(rules)
-
-    def _echo(self) -> Echo:
-        """What keeps the assistant from hearing itself: half duplex, unless there are headphones or files."""
-        parts, settings = self._plan.parts, self._plan.settings
-        if not (parts.microphone and parts.loudspeaker):
-            return "none"
-        if settings.echo == "half-duplex" or settings.echo == "off":
-            return settings.echo
-        acoustic = settings.input_wav is None and settings.output_wav is None
-        return "half-duplex" if acoustic and not looks_like_headphones(self._sound.output_name) else "off"
 
     async def _close_recording(self, recording: Recording) -> None:
         ledger = self._ledger
@@ -356,7 +347,10 @@ class Session:
         while True:
             microphone, loudspeaker = self._sound.levels
             self._display.meter(
-                microphone if parts.microphone else None, loudspeaker if parts.loudspeaker else None
+                microphone if parts.microphone else None,
+                loudspeaker if parts.loudspeaker else None,
+                0,
+                self._sound.underruns,
             )
             await asyncio.sleep(_METER_SECONDS)
 

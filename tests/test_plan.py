@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from datetime import date
 
 import pytest
@@ -178,9 +179,63 @@ def test_what_is_not_a_language_is_said():
         plan(Mode.TRANSLATOR, to="klingon!", server="local")
 
 
-def test_echo_cancelling_that_is_not_there_is_said():
-    with pytest.raises(UsageError, match="half-duplex"):
-        plan(echo="aec")
+# --- sound ------------------------------------------------------------------------------------------------
+
+
+def test_echo_is_cancelled_where_that_can_be_and_nobody_says_otherwise():
+    made = plan()
+    assert (made.rules.echo, made.sound().echo, made.echo_on("Built-in Audio")) == ("aec", True, "aec")
+    assert plan(echo="aec", input_wav="q.wav", output_wav="a.wav").rules.echo == "aec"
+
+
+@pytest.mark.parametrize("echo", ["half-duplex", "off"])
+def test_what_is_asked_for_against_echo_is_done_also_with_headphones(echo):
+    made = plan(echo=echo)
+    assert (made.rules.echo, made.sound().echo, made.echo_on("Headphones")) == (echo, False, echo)
+
+
+@pytest.mark.parametrize("echo", ["auto", "aec"])
+def test_without_a_canceller_it_is_half_duplex(monkeypatch, echo):
+    monkeypatch.setitem(sys.modules, "livekit", None)  # what Python makes of a package that is not installed
+    made = plan(echo=echo)
+    assert (made.rules.echo, made.sound().echo, made.echo_on("Built-in Audio")) == (
+        "half-duplex",
+        False,
+        "half-duplex",
+    )
+
+
+def test_headphones_and_files_have_no_echo():
+    assert plan().echo_on("USB Headset") == "none"
+    assert plan(echo="aec").echo_on("USB Headset") == "aec"
+    assert plan(input_wav="q.wav").rules.echo == plan(output_wav="a.wav").rules.echo == "none"
+    assert plan(Mode.TEXT, speak=True).rules.echo == "none"
+
+
+def test_sensitivity_and_gain_reach_the_sound():
+    asked = plan(sensitivity="high", auto_gain=True).sound()
+    assert (asked.sensitivity, asked.auto_gain) == ("high", True)
+
+
+def test_without_a_loudspeaker_the_answers_are_written():
+    made = plan().with_tools([{"type": "function", "name": "f", "parameters": {}}]).without("loudspeaker")
+    session = sent_session(made)
+    assert session["output_modalities"] == ["text"] and "output" not in session["audio"]
+    assert session["audio"]["input"]["turn_detection"]["type"] == "server_vad"
+    assert [tool["name"] for tool in session["tools"]] == ["f"]
+    assert (made.sound().capture, made.sound().playback, made.rules.echo) == (True, False, "none")
+
+
+def test_without_a_microphone_words_are_typed_and_nobody_presses_a_key_to_talk():
+    made = plan(vad="off").without("microphone")
+    session = sent_session(made)
+    assert session["output_modalities"] == ["audio"] and "input" not in session["audio"]
+    assert (made.sound().capture, made.sound().playback, made.rules.push_to_talk) == (False, True, False)
+
+
+def test_without_either_it_is_all_text():
+    made = plan().without("microphone").without("loudspeaker")
+    assert sent_session(made)["output_modalities"] == ["text"] and "audio" not in sent_session(made)
 
 
 def test_the_profile_s_tools_and_the_flags_are_joined(tmp_path):

@@ -45,7 +45,7 @@ class Collected:
         self.lines.append(text)
         self._changed.set()
 
-    def meter(self, microphone_dbfs, loudspeaker_dbfs):
+    def meter(self, microphone_dbfs, loudspeaker_dbfs, buffered_ms, underruns):
         pass
 
     def typing(self, text, cursor=0):

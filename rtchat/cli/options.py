@@ -54,8 +54,8 @@ FLAGS = (
          "it is answered.", _SOUND),
     Flag("output_wav", Path, ("--output-wav",), "A WAV file as the loudspeaker.", _SOUND),
     Flag("echo", str, ("--echo",), "aec (cancels the assistant's voice in the microphone: speak to interrupt), "
-         "half-duplex (the microphone is shut while the assistant speaks; space interrupts), off (headphones), auto "
-         "(aec where there is a canceller and no headphones).", _SOUND, "[auto|aec|half-duplex|off]"),
+         "half-duplex (the microphone is shut while the assistant speaks; space interrupts), off (headphones), "
+         "auto (aec where there is a canceller and no headphones).", _SOUND, "[auto|aec|half-duplex|off]"),
     Flag("sensitivity", str, ("--sensitivity",), "How easily your voice interrupts: low in a noisy room, high for "
          "a soft voice.", _SOUND, "[low|medium|high]"),
     Flag("auto_gain", bool, ("--auto-gain/--no-auto-gain",), "Keep the microphone at an even level (with --echo "

@@ -33,8 +33,17 @@ class Display(Protocol):
         """Tell one notice; `t` is seconds since the session started."""
         ...
 
-    def meter(self, microphone_dbfs: float | None, loudspeaker_dbfs: float | None) -> None:
-        """Sound levels in dB relative to full scale, None where there is no such device. About 10 a second."""
+    def meter(
+        self, microphone_dbfs: float | None, loudspeaker_dbfs: float | None, buffered_ms: int, underruns: int
+    ) -> None:
+        """How the sound is. About 10 a second.
+
+        Args:
+            microphone_dbfs: Level in dB relative to full scale; None where there is no such device.
+            loudspeaker_dbfs: The same.
+            buffered_ms: Sound that waits for the loudspeaker.
+            underruns: Gaps in the assistant's voice so far.
+        """
         ...
 
     def tell(self, text: str) -> None:

@@ -15,6 +15,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout, suppress
+from dataclasses import replace
 from types import TracebackType
 from typing import Self, TextIO
 
@@ -35,6 +36,7 @@ from rtchat.display.rows import (
 )
 from rtchat.display.terminal import HIDE_CURSOR, SHOW_CURSOR, guarded
 from rtchat.display.transcript import Line, Told, Transcript, clean
+from rtchat.display.words import playback_text
 
 REDRAW_SECONDS = 1 / 30
 """Changes that come faster than this are drawn together."""
@@ -67,6 +69,7 @@ class LiveDisplay:
         self._began = clock()
         self._transcript = Transcript()
         self._levels: tuple[int | None, int | None] = (None, None)
+        self._playback = (0, 0)  # milliseconds buffered, underruns
         self._typing: tuple[str, int] | None = None
         self._help = False
         self._first = True
@@ -114,17 +117,21 @@ class LiveDisplay:
         """Draw one notice; `t` sets the session's clock."""
         with self._lock:
             self._began = self._clock() - t
+            began = bool(self._transcript.status.mode)
             self._transcript.fold(notice)
-            if isinstance(notice, SessionStarted):
+            if isinstance(notice, SessionStarted) and not began:
                 self._transcript.fold(Told(header_row(self._transcript.status)))
             if isinstance(notice, SessionEnded):
                 self._ended = t
             self._request()
 
-    def meter(self, microphone_dbfs: float | None, loudspeaker_dbfs: float | None) -> None:
+    def meter(
+        self, microphone_dbfs: float | None, loudspeaker_dbfs: float | None, buffered_ms: int, underruns: int
+    ) -> None:
         """Levels in dBFS; costs nothing where the meters would look the same."""
         with self._lock:
             self._levels = (meter_steps(microphone_dbfs), meter_steps(loudspeaker_dbfs))
+            self._playback = (buffered_ms, underruns)
             self._request()
 
     def tell(self, text: str) -> None:
@@ -163,6 +170,7 @@ class LiveDisplay:
             look = (
                 self._transcript.version,
                 self._levels,
+                self._playback if self._help else self._playback[1],
                 self._typing,
                 self._help,
                 width,
@@ -178,11 +186,13 @@ class LiveDisplay:
 
     def _rows(self, width: int, height: int) -> list[Text]:
         """The live region, at most `height` rows: conversation, status, help, typed line."""
-        status = self._transcript.status
+        status = replace(self._transcript.status, underruns=self._playback[1])
         t = self._clock() - self._began
         bottom = status_rows(status, self._levels, t, width, rows=2 if height >= 10 else 1)
         if self._help:
-            bottom += help_rows(self._console, width)[: max(0, height - len(bottom) - 1)]
+            bottom += help_rows(self._console, width, playback_text(*self._playback))[
+                : max(0, height - len(bottom) - 1)
+            ]
         if self._typing is not None:
             bottom.append(typing_row(*self._typing, width))
         if height >= 8:

@@ -103,7 +103,9 @@ class NdjsonDisplay:
         line = json.dumps(record, ensure_ascii=self._ascii, default=str)
         self._sink.write(_UNSAFE.sub(_escape, line) + "\n")
 
-    def meter(self, microphone_dbfs: float | None, loudspeaker_dbfs: float | None) -> None:
+    def meter(
+        self, microphone_dbfs: float | None, loudspeaker_dbfs: float | None, buffered_ms: int, underruns: int
+    ) -> None:
         """Nothing."""
 
     def tell(self, text: str) -> None:

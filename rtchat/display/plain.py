@@ -12,6 +12,7 @@ from typing import Self, TextIO
 
 from rtchat.conversation.notices import (
     AssistantSaid,
+    EchoTold,
     ErrorTold,
     Notice,
     SessionEnded,
@@ -24,7 +25,7 @@ from rtchat.conversation.notices import (
 from rtchat.display.base import Sink
 from rtchat.display.bindings import help_lines
 from rtchat.display.transcript import Told, Transcript, clean, cleaned, latency_of, tokens_of
-from rtchat.display.words import dollars, error_text, seconds, session_summary, tool_call, tool_result
+from rtchat.display.words import dollars, echo_text, error_text, seconds, session_summary, tool_call, tool_result
 from rtchat.display.wordwrap import WordWrap
 
 
@@ -56,6 +57,7 @@ class PlainDisplay:
         self._transcribes = transcribes
         self._quiet = quiet
         self._transcript = Transcript()
+        self._echo_told = ("", False)  # what is done against echo, and whether it was measured
         self._printed: dict[str, str] = {}  # text mode: what of each unfinished answer is out already
         self._wrap = WordWrap()
         self._open = ""  # text mode: the item whose last printed line has no newline yet
@@ -86,7 +88,9 @@ class PlainDisplay:
         if not self._quiet:
             self._about(notice)
 
-    def meter(self, microphone_dbfs: float | None, loudspeaker_dbfs: float | None) -> None:
+    def meter(
+        self, microphone_dbfs: float | None, loudspeaker_dbfs: float | None, buffered_ms: int, underruns: int
+    ) -> None:
         """Nothing: levels are not lines."""
 
     def tell(self, text: str) -> None:
@@ -139,6 +143,11 @@ class PlainDisplay:
                 self._note(clean(f"[connected to {server}, {model}]"))
             case StateChanged(state=state) if self._spoken or state == "reconnecting":
                 self._note(f"[{clean(state)}]")
+            case EchoTold(echo=echo, erle_db=erle_db) if self._spoken:
+                told = (echo, erle_db is not None)
+                if told != self._echo_told:  # not each time that it is measured
+                    self._echo_told = told
+                    self._note(f"[{echo_text(echo, erle_db)}]")
             case TurnEnded() if self._spoken:
                 self._note(_turn(notice))
             case SessionEnded() if self._spoken:

@@ -14,7 +14,17 @@ from rich.text import Text
 from rtchat.conversation.notices import AssistantSaid, ErrorTold, ToolCalled, UserSaid
 from rtchat.display.bindings import help_lines
 from rtchat.display.transcript import Line, Status, Told, Transcript
-from rtchat.display.words import clock, count, dollars, echo_text, seconds, session_summary, short, tool_result
+from rtchat.display.words import (
+    clock,
+    count,
+    dollars,
+    echo_text,
+    seconds,
+    session_summary,
+    short,
+    tool_result,
+    underruns_text,
+)
 
 WIDE = 56
 """From this many columns on, labels are written out."""
@@ -100,11 +110,12 @@ def status_rows(
             off = name == "mic" and status.state == "muted"
             state.append((1, Text.assemble((f"{name} ", "dim"), _meter(0 if off else level, cells))))
     facts = [
-        (4, echo_text(status.echo)),
+        (4, echo_text(status.echo, status.erle_db) if levels[0] is not None else ""),
         (2, f"{status.latency_ms} ms" if status.latency_ms is not None else ""),
         (6, f"{count(status.tokens)} tokens" if status.tokens else ""),
         (5, dollars(status.cost_usd) if status.cost_usd else ""),
         (3, clock(t)),
+        (8, underruns_text(status.underruns)),
         (7, "? keys"),
     ]
     details = [(rank, Text(text, "dim")) for rank, text in facts if text]
@@ -120,8 +131,8 @@ def meter_steps(dbfs: float | None, steps: int = 16) -> int | None:
     return max(0, min(steps, round((1 - dbfs / METER_FLOOR_DBFS) * steps)))
 
 
-def help_rows(console: Console, width: int) -> list[Text]:
-    """The keys and what they do."""
+def help_rows(console: Console, width: int, playback: str) -> list[Text]:
+    """The keys and what they do, and how the loudspeaker is supplied."""
     column = max(len(shown) for shown, _ in help_lines()) + 2
     rows: list[Text] = []
     for shown, does in help_lines():
@@ -132,7 +143,7 @@ def help_rows(console: Console, width: int) -> list[Text]:
         rows += [
             _labelled(Text(shown if index == 0 else "", "bold"), row, column) for index, row in enumerate(wrapped)
         ]
-    return rows
+    return [*rows, *_wrap(console, Text(playback, "dim"), width)]
 
 
 def typing_row(text: str, cursor: int, width: int) -> Text:

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 from rtchat.conversation.notices import (
     AssistantSaid,
+    EchoTold,
     ErrorTold,
     Interruption,
     Notice,
@@ -68,6 +69,7 @@ class Status:
     Attributes:
         state: The session's state.
         echo: `aec`, `half-duplex`, `off` or `none`; empty before the session began.
+        erle_db: By how many decibels the canceller weakens the echo; None where that is not known.
         model: The model that answers.
         voice: Its voice.
         server: Where it is.
@@ -77,11 +79,13 @@ class Status:
         tokens: Tokens of the whole session.
         cost_usd: Dollars of the whole session.
         turns: Turns that ended.
+        underruns: Gaps in the assistant's voice, of the whole session.
         reason: Why the session ended; empty while it lasts.
     """
 
     state: str = "connecting"
     echo: str = ""
+    erle_db: float | None = None
     model: str = ""
     voice: str = ""
     server: str = ""
@@ -90,6 +94,7 @@ class Status:
     tokens: int = 0
     cost_usd: float = 0.0
     turns: int = 0
+    underruns: int = 0
     reason: str = ""
 
 
@@ -211,6 +216,8 @@ def _status_after(status: Status, notice: Notice | Told) -> Status:
                 server=clean(notice.server),
                 mode=clean(notice.mode),
             )
+        case EchoTold(echo=echo, erle_db=erle_db):
+            return replace(status, echo=echo, erle_db=erle_db)
         case TurnEnded():
             latency = latency_of(notice.latency)
             return replace(
@@ -228,6 +235,7 @@ def _status_after(status: Status, notice: Notice | Told) -> Status:
                 tokens=tokens or status.tokens,
                 cost_usd=notice.cost_usd,
                 turns=notice.turns,
+                underruns=notice.underruns,
                 reason=clean(notice.reason),
             )
         case _:

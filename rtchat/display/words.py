@@ -38,9 +38,25 @@ def dollars(cost: float) -> str:
     return f"${cost:.{digits}f}"
 
 
-def echo_text(echo: str) -> str:
-    """How the microphone is kept from hearing the assistant."""
-    return {"aec": "echo cancelled", "half-duplex": "half duplex", "off": "echo off"}.get(echo, "")
+def echo_text(echo: str, erle_db: float | None = None) -> str:
+    """How the microphone is kept from hearing the assistant, and whether one may speak meanwhile."""
+    if echo == "aec":
+        return "AEC · full duplex" if erle_db is None else f"AEC {max(0, round(erle_db))} dB · full duplex"
+    return {
+        "half-duplex": "half duplex",
+        "off": "echo off · full duplex",
+        "none": "no echo · full duplex",
+    }.get(echo, "")
+
+
+def underruns_text(underruns: int) -> str:
+    """How often the assistant's voice had a gap, because its sound came too late; empty for never."""
+    return f"{underruns} underrun{'' if underruns == 1 else 's'}" if underruns else ""
+
+
+def playback_text(buffered_ms: int, underruns: int) -> str:
+    """How much of the assistant's voice waits in the loudspeaker's buffer, and how often it ran dry."""
+    return f"{buffered_ms} ms of the voice buffered, {underruns_text(underruns) or 'no underruns'}"
 
 
 def tool_call(tool: ToolCalled) -> str:
@@ -70,4 +86,5 @@ def session_summary(status: Status) -> str:
     parts.append(f"{status.turns} turn{'' if status.turns == 1 else 's'}")
     parts += [f"{count(status.tokens)} tokens"] if status.tokens else []
     parts += [dollars(status.cost_usd)] if status.cost_usd else []
+    parts += [underruns_text(status.underruns)] if status.underruns else []
     return ", ".join(parts)

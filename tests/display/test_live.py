@@ -9,6 +9,7 @@ import termios
 import pytest
 
 from rtchat.conversation.notices import (
+    EchoTold,
     ErrorTold,
     SessionEnded,
     SessionStarted,
@@ -56,7 +57,7 @@ def test_a_session_on_screen(live, user, answer):
         assert terminal.rows() == ["", "◌ connecting · 0:00 · ? keys"]
         display.tell("No key is set: the embedded server answers.")
         display.show(0.1, STARTED)
-        display.meter(-30.0, -96.0)
+        display.meter(-30.0, -96.0, 0, 0)
         display.show(1.0, StateChanged("hearing"))
         display.show(1.0, user("", final=False))
         display.show(2.0, user("How warm is it?"))
@@ -114,7 +115,7 @@ def test_any_size_shows_the_end_of_the_conversation_and_all_of_it_at_the_end(liv
     text = " ".join(f"w{number}" for number in range(100))
     with display:
         display.show(0.0, STARTED)
-        display.meter(-20.0, -20.0)
+        display.meter(-20.0, -20.0, 0, 0)
         display.toggle_help()
         display.toggle_help()
         display.typing("hello", 5)
@@ -137,7 +138,7 @@ def test_resizing_redraws(live, user, answer):
         display.show(0.0, user("Hi"))
         display.show(0.0, answer("word " * 30, status="in_progress", final=False))
         terminal.resize(40, 10)
-        display.meter(None, None)
+        display.meter(None, None, 0, 0)
         rows = terminal.rows()
         assert rows.count("") == 1
         assert [row for row in rows if "connecting" in row] == [rows[-1]]
@@ -147,15 +148,38 @@ def test_resizing_redraws(live, user, answer):
 def test_nothing_is_written_while_nothing_changes(live, clock):
     terminal, display = live()
     with display:
-        display.meter(-50.0, -96.0)
+        display.meter(-50.0, -96.0, 0, 0)
         count = len(terminal.writes)
         for _ in range(50):
             clock.now += 0.01
-            display.meter(-50.2, -80.0)
+            display.meter(-50.2, -80.0, 0, 0)
         assert len(terminal.writes) == count
         clock.now += 1.0
-        display.meter(-50.0, -96.0)
+        display.meter(-50.0, -96.0, 0, 0)
         assert len(terminal.writes) == count + 1
+
+
+def test_echo_and_the_buffer_on_screen(live):
+    terminal, display = live()
+    with display:
+        display.show(0.1, STARTED)
+        display.meter(-30.0, -20.0, 120, 1)
+        display.show(1.0, EchoTold("aec", 31.2))
+        assert terminal.rows()[-1] == "  AEC 31 dB · full duplex · 0:01 · 1 underrun · ? keys"
+        display.toggle_help()
+        assert terminal.rows()[-1] == "120 ms of the voice buffered, 1 underrun"
+        display.meter(-30.0, -20.0, 80, 1)
+        assert terminal.rows()[-1] == "80 ms of the voice buffered, 1 underrun"
+
+
+def test_the_connection_that_comes_back_is_no_new_session(live):
+    terminal, display = live()
+    with display:
+        display.show(0.1, STARTED)
+        display.show(1.0, StateChanged("reconnecting"))
+        assert "◌ reconnecting" in terminal.rows()[-1]
+        display.show(2.0, STARTED)
+    assert sum("rtchat interactive" in row for row in terminal.everything()) == 1
 
 
 def test_help_and_typed_line(live):

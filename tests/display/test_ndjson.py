@@ -7,6 +7,7 @@ import pytest
 
 from rtchat.conversation.notices import (
     AssistantSaid,
+    EchoTold,
     ErrorTold,
     Interruption,
     SessionEnded,
@@ -44,6 +45,7 @@ def lines(*notices):
         (ToolCalled("c", "f", "{}", "{}", "ok", 1), "t type call_id name arguments output status ms"),
         (TurnEnded({}, {}, 0.0), "t type latency usage cost_usd"),
         (Interruption("a", 1, 2, None), "t type item_id heard_ms onset_to_duck_ms onset_to_silence_ms"),
+        (EchoTold("aec", 31.2), "t type echo erle_db"),
         (ErrorTold(None, "m", "h", True), "t type code message hint fatal"),
         (SessionEnded("done", 1, {}, 0.0, 0), "t type reason turns usage cost_usd underruns"),
     ],
@@ -123,7 +125,7 @@ def test_lines_for_people_go_to_standard_error():
     out, err = io.StringIO(), io.StringIO()
     with NdjsonDisplay(out, err) as display:
         display.tell("The embedded server answers.")
-        display.meter(-1.0, -1.0)
+        display.meter(-1.0, -1.0, 80, 0)
         display.typing("x")
         display.toggle_help()
         assert not display.closed

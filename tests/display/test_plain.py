@@ -5,6 +5,7 @@ import io
 import pytest
 
 from rtchat.conversation.notices import (
+    EchoTold,
     ErrorTold,
     SessionEnded,
     SessionStarted,
@@ -32,6 +33,17 @@ def told(*notices, terminal=False, **options):
 TURN = TurnEnded({"speech_end_to_first_audible_ms": 640}, {"total_tokens": 1240}, 0.012)
 TOOL = ToolCalled("c", "get_weather", '{"city": "Paris"}', '{"celsius": 14}', "ok", 212)
 ERROR = ErrorTold("x", "It broke.", "Mend it.", False)
+
+
+def test_echo_is_a_line_when_it_changes_and_not_at_each_measurement():
+    measured = [EchoTold("aec", None), EchoTold("aec", 28.0), EchoTold("aec", 31.0), EchoTold("half-duplex", None)]
+    _, err = told(*measured, StateChanged("reconnecting"))
+    assert err.splitlines() == [
+        "[AEC · full duplex]",
+        "[AEC 28 dB · full duplex]",
+        "[half duplex]",
+        "[reconnecting]",
+    ]
 
 
 def test_a_spoken_session(user, answer):
@@ -167,6 +179,6 @@ def test_help_names_the_keys():
 def test_levels_and_typing_print_nothing():
     out, err = io.StringIO(), io.StringIO()
     display = PlainDisplay(out, err)
-    display.meter(-20.0, None)
+    display.meter(-20.0, None, 0, 0)
     display.typing("hel", 3)
     assert (out.getvalue(), err.getvalue(), display.closed) == ("", "", False)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 
 import pytest
 from rich.console import Console
@@ -151,6 +152,16 @@ def test_status_names_every_state():
     assert "daydreaming" in rows.status_rows(Status(state="daydreaming"), (None, None), 0, 80, 1)[0].plain
 
 
+def test_without_a_microphone_echo_is_nobody_s_business():
+    assert "half duplex" not in rows.status_rows(BUSY, (None, 3), 0, 120, 1)[0].plain
+
+
+def test_gaps_in_the_voice_are_told_where_there_is_room():
+    ragged = replace(BUSY, underruns=2)
+    assert "2 underruns" in rows.status_rows(ragged, (0, 0), 0, 130, 1)[0].plain
+    assert "underrun" not in rows.status_rows(ragged, (0, 0), 0, 60, 1)[0].plain
+
+
 def test_a_muted_microphone_shows_no_level():
     assert "mic ────────" in rows.status_rows(Status(state="muted"), (16, None), 0, 80, 1)[0].plain
 
@@ -164,7 +175,7 @@ def test_meter_steps(dbfs, steps):
 
 def test_the_help_shows_every_key():
     for width in (40, 79):
-        text = "\n".join(plain(rows.help_rows(CONSOLE, width)))
+        text = "\n".join(plain(rows.help_rows(CONSOLE, width, "40 ms")))
         for binding in BINDINGS:
             assert binding.shown in text
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from rtchat.conversation.notices import (
+    EchoTold,
     ErrorTold,
     Interruption,
     SessionEnded,
@@ -163,6 +164,14 @@ def test_status_adds_up_turns_and_takes_the_last_latency():
     status = transcript.status
     assert (status.state, status.tokens, status.cost_usd, status.turns) == ("closed", 99, 1.5, 4)
     assert status.reason == "you quit"
+
+
+def test_what_is_done_against_echo_may_change():
+    started = SessionStarted("local", "m", "marin", "s", "aec", "interactive")
+    transcript = folded(started, EchoTold("aec", 31.0))
+    assert (transcript.status.echo, transcript.status.erle_db) == ("aec", 31.0)
+    transcript.fold(EchoTold("half-duplex", None))
+    assert (transcript.status.echo, transcript.status.erle_db) == ("half-duplex", None)
 
 
 def test_version_grows_with_every_change_and_only_then(user):

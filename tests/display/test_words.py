@@ -49,6 +49,27 @@ def test_error_says_what_to_do_next():
     assert words.error_text(ErrorTold(None, "It broke.", "", True)) == "error: It broke."
 
 
+@pytest.mark.parametrize(
+    ("echo", "erle_db", "text"),
+    [
+        ("aec", 31.4, "AEC 31 dB · full duplex"),
+        ("aec", None, "AEC · full duplex"),
+        ("half-duplex", None, "half duplex"),
+        ("off", None, "echo off · full duplex"),
+        ("none", 2.0, "no echo · full duplex"),
+        ("", None, ""),
+    ],
+)
+def test_echo(echo, erle_db, text):
+    assert words.echo_text(echo, erle_db) == text
+
+
+def test_playback():
+    assert words.playback_text(120, 0) == "120 ms of the voice buffered, no underruns"
+    assert words.playback_text(0, 1) == "0 ms of the voice buffered, 1 underrun"
+
+
 def test_session_summary():
     assert words.session_summary(Status(turns=1, reason="you quit")) == "ended: you quit, 1 turn"
+    assert words.session_summary(Status(underruns=2)) == "ended, 0 turns, 2 underruns"
     assert words.session_summary(Status(turns=2, tokens=1500, cost_usd=0.5)) == "ended, 2 turns, 1.5k tokens, $0.50"
