@@ -14,6 +14,7 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+from rtchat.audio.clock import DeviceClock
 from rtchat.audio.devices import Device, choose, devices_of
 from rtchat.audio.portaudio import GO_ON, INPUT_OVERFLOW, OUTPUT_UNDERFLOW, STOP, PortAudio, ShapeRefused
 from rtchat.chunk import AudioFormat
@@ -102,6 +103,8 @@ class Stream:
         self._fill = fill
         self._form = form
         self._clock = StreamClock()
+        self._recorded = DeviceClock(form.rate)
+        self._played = DeviceClock(form.rate)
         self._called = now()
         self._crash: Exception | None = None
         self._over = False
@@ -159,11 +162,11 @@ class Stream:
             base = self._clock.seconds(current, at)
             if self._on_capture is not None and data:
                 ago = _plausible(current - times["input_buffer_adc_time"], frames / self._form.rate)
-                self._on_capture(data, base - ago)
+                self._on_capture(data, self._recorded.begins(frames, base - ago))
             if self._fill is None:
                 return None, GO_ON
             ahead = _plausible(times["output_buffer_dac_time"] - current, 3 * frames / self._form.rate)
-            return self._fill(frames, base + ahead), GO_ON
+            return self._fill(frames, self._played.begins(frames, base + ahead)), GO_ON
         except Exception as error:
             self._crash = error
             return bytes(frames * self._form.frame_bytes), STOP

@@ -1,7 +1,7 @@
 """What the microphone gives, made into chunks: mono, 24 kHz, 20 ms, each with the time of its first sample. Pure.
 
-Time comes in with each block, from the device's clock; between blocks it is counted in samples, so chunks follow
-each other without a gap until the device itself left one out.
+Time comes in with each block, steady (`clock.DeviceClock`), and is believed: chunks follow each other as evenly as
+the blocks do, and with a gap where the device left one out.
 """
 
 from __future__ import annotations
@@ -13,9 +13,6 @@ from rtchat.chunk import WIRE, AudioFormat, level_dbfs, to_float, to_pcm16
 
 CHUNK_MS = 20
 """The API takes 20 to 40 ms at a time well; the shortest reaches the server's VAD first."""
-
-GAP_SECONDS = 0.04
-"""A block that is this far from where the sample count puts it: samples were lost, or two clocks drifted apart."""
 
 
 class Microphone:
@@ -35,7 +32,7 @@ class Microphone:
         self._pending = bytearray()
         self._fed = 0
         self._given = 0
-        self._origin: float | None = None
+        self._origin = 0.0
         self._last = b""
         self.zero_seconds = 0.0
         self._alive = False
@@ -50,8 +47,8 @@ class Microphone:
         Returns:
             Chunks of `CHUNK_MS` that are now complete: (seconds of the first sample, PCM16 at 24 kHz mono).
         """
-        self._follow_clock(at)
         frames = self._device.samples(block)
+        self._origin = at - self._fed / self._device.rate
         self._fed += frames
         self._alive = self._alive or block.count(0) != len(block)
         self.zero_seconds = 0.0 if self._alive else self.zero_seconds + frames / self._device.rate
@@ -62,11 +59,6 @@ class Microphone:
     def level(self) -> float:
         """RMS of the last chunk in dBFS, -96 for silence."""
         return level_dbfs(self._last)
-
-    def _follow_clock(self, at: float) -> None:
-        counted = None if self._origin is None else self._origin + self._fed / self._device.rate
-        if counted is None or abs(at - counted) > GAP_SECONDS:
-            self._origin = at - self._fed / self._device.rate
 
     def _mono(self, block: bytes) -> np.ndarray[tuple[int], np.dtype[np.float32]]:
         samples = to_float(block)
@@ -83,6 +75,6 @@ class Microphone:
         while len(self._pending) >= size:
             self._last = bytes(self._pending[:size])
             del self._pending[:size]
-            chunks.append(((self._origin or 0.0) + self._given / WIRE.rate, self._last))
+            chunks.append((self._origin + self._given / WIRE.rate, self._last))
             self._given += WIRE.samples(size)
         return chunks

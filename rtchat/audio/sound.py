@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Literal, Self
 
+from rtchat.audio.clock import Track
 from rtchat.audio.duplex import Duplex, now
 from rtchat.audio.files import WavWriter, play_as_microphone, read_wav, record_as_loudspeaker
 from rtchat.audio.microphone import Microphone
@@ -116,6 +117,7 @@ class Sound:
         self._request = request
         self._stack = AsyncExitStack()
         self._begin = now()
+        self._recorded, self._played = Track(), Track()
         self._duplex: Duplex | None = None
         self._microphone: Microphone | None = None
         self._speaker = Speaker(WIRE)
@@ -172,7 +174,7 @@ class Sound:
     def _note_chunk(self, at: float, chunk: bytes) -> None:
         self._last_chunk = chunk
         if self.tap is not None:
-            self.tap("microphone", self._sample(at), chunk)
+            self.tap("microphone", *self._recorded.place(at - self._begin, chunk))
 
     def _capture(self, form: AudioFormat) -> Callable[[bytes, float], None]:
         """The receiver of the microphone's blocks, for a device of this format."""
@@ -309,7 +311,7 @@ class Sound:
                 self._reports.put_nowait(report)
             for begins, pcm in self._speaker.take_heard():
                 if self.tap is not None:
-                    self.tap("loudspeaker", self._sample(begins), pcm)
+                    self.tap("loudspeaker", *self._played.place(begins - self._begin, pcm))
             failure = self._duplex.failure() if self._duplex else None
             if failure is not None:
                 self._reports.put_nowait(failure)
@@ -329,9 +331,6 @@ class Sound:
         if zeros >= _ZEROS_SECONDS and not self._cautioned:
             self._cautioned = True
             self._reports.put_nowait(_zeros_caution(self.input_name))
-
-    def _sample(self, at: float) -> int:
-        return max(0, round((at - self._begin) * WIRE.rate))
 
     async def _close(self) -> None:
         self._closed = True
