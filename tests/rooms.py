@@ -254,17 +254,20 @@ def people() -> tuple[Utterance, ...]:
 @cache
 def synthetic(voice: str) -> tuple[Utterance, ...]:
     """`TEXTS` in one of the `SYNTHETIC` voices."""
+    return tuple(utter(voice, text) for text in TEXTS)
+
+
+@cache
+def utter(voice: str, text: str) -> Utterance:
+    """A text in one of the `SYNTHETIC` voices."""
     program, name = voice.split(" ", 1)
-    found = []
-    for text in TEXTS:
-        command = (
-            ["espeak-ng", "--stdout", "-v", name, text]
-            if program == "espeak"
-            else ["flite", "-voice", name, "-t", text, "-o", "/dev/stdout"]
-        )
-        wav = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=True).stdout
-        found.append(_utterance(voice, text, wav[44:], int.from_bytes(wav[24:28], "little")))
-    return tuple(found)
+    command = (
+        ["espeak-ng", "--stdout", "-v", name, text]
+        if program == "espeak"
+        else ["flite", "-voice", name, "-t", text, "-o", "/dev/stdout"]
+    )
+    wav = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=True).stdout
+    return _utterance(voice, text, wav[44:], int.from_bytes(wav[24:28], "little"))
 
 
 def missing() -> list[str]:
