@@ -309,7 +309,7 @@ class Sound:
             self._wake.clear()
             for report in self._speaker.heard(now()):
                 self._reports.put_nowait(report)
-            for begins, pcm in self._speaker.take_heard():
+            for begins, pcm in self._speaker.take_played():
                 if self.tap is not None:
                     self.tap("loudspeaker", *self._played.place(begins - self._begin, pcm))
             failure = self._duplex.failure() if self._duplex else None
