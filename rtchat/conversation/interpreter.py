@@ -1,7 +1,8 @@
 """A translation session: one stream in, one stream out, no turns and no responses.
 
-It takes the same inputs and asks for the same effects as `machine.Conversation`. The server sends transcript
-deltas of both languages without saying where a sentence ends, so a line ends with its sentence.
+It takes the same inputs and asks for the same effects as `machine.Conversation`, but nobody interrupts an
+interpreter by speaking: a voice neither turns it down nor stops it. The server sends transcript deltas of both
+languages without saying where a sentence ends, so a line ends with its sentence.
 """
 
 from __future__ import annotations
@@ -9,10 +10,10 @@ from __future__ import annotations
 from rtchat.conversation import signals as s
 from rtchat.conversation import troubles
 from rtchat.conversation.items import Entry, Items
-from rtchat.conversation.machine import Rules
 from rtchat.conversation.microphone_gate import MicrophoneGate
-from rtchat.conversation.notices import AssistantSaid, AssistantStatus, UserSaid
+from rtchat.conversation.notices import AssistantSaid, AssistantStatus, EchoTold, UserSaid
 from rtchat.conversation.playback import Playback
+from rtchat.conversation.rules import Rules
 from rtchat.conversation.state import State, Trigger
 from rtchat.conversation.status import Status
 from rtchat.protocol import translation as wire
@@ -80,6 +81,9 @@ class Interpreter:
                 return [*self._quiet(), *self._end()]
             case s.InterruptPressed():
                 return self._interrupt()
+            case s.EchoChanged(echo=echo, erle_db=erle_db):
+                self._gate.half_duplex = echo == "half-duplex"
+                return [s.Show(EchoTold(echo, erle_db))]
             case s.MuteToggled():
                 self._gate.muted = self._status.muted = not self._gate.muted
                 return self._status.show()
@@ -137,8 +141,8 @@ class Interpreter:
         if self.state is State.CONNECTING or self._input_over:
             return []
         # "Keep appending silence": the service counts time by the sound that it gets.
-        chunk = self._gate.pass_through(pcm, sounding=self._playback.sounding)
-        return [s.Send(wire.TranslationAppend(audio=chunk))]
+        chunks = self._gate.pass_through(pcm, sounding=self._playback.sounding)
+        return [s.Send(wire.TranslationAppend(audio=chunk)) for chunk in chunks]
 
     def _sound(self, pcm: bytes) -> list[s.Effect]:
         if not pcm:

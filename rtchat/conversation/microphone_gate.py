@@ -1,33 +1,44 @@
-"""What of the microphone the server gets: everything, silence, or nothing."""
+"""What of the microphone the server gets, and when: everything, silence, or nothing."""
 
 from __future__ import annotations
+
+from collections import deque
 
 from rtchat.chunk import WIRE
 
 TAIL_MS = 250.0
 """After the assistant's last sound the room still rings; the gate stays shut this long in half duplex."""
+LOOK_BACK_MS = 120.0
+"""While the assistant sounds, the microphone is sent so much later: when a voice is suspected, its onset must not
+have left yet. The detector decides by two windows of 32 ms in a row; before them may lie most of a third, that the
+voice began in, and after them most of a 20 ms chunk, that the last one ended in: 116 ms."""
 
 
 class MicrophoneGate:
-    """Mute, half duplex and push to talk, in one place.
+    """Mute, half duplex, push to talk, and holding back, in one place.
 
     Silence is sent in place of what must not be heard: the server's voice activity detector counts time by the
-    sound that it gets, and silence is not billed. In push to talk nothing is sent between two presses.
+    sound that it gets, and silence is not billed. So every chunk leaves once, in its order, as it was or as silence
+    of its length. In push to talk nothing is sent between two presses.
 
     Args:
         half_duplex: Shut while the assistant sounds.
         push_to_talk: Open only between press and release.
+        looks_back: A local detector may call for `hold`: send late by `LOOK_BACK_MS` while the assistant sounds.
     """
 
-    def __init__(self, *, half_duplex: bool, push_to_talk: bool) -> None:
+    def __init__(self, *, half_duplex: bool, push_to_talk: bool, looks_back: bool = False) -> None:
         self.muted = False
-        self._half_duplex = half_duplex
+        self.half_duplex = half_duplex
         self._push_to_talk = push_to_talk
+        self._looks_back = looks_back
         self._talked_ms: float | None = None
         self._tail_ms = 0.0
+        self._late: deque[bytes] = deque()
+        self._holding = False
 
-    def pass_through(self, pcm: bytes, *, sounding: bool) -> bytes:
-        """What to send of a chunk; empty for nothing.
+    def pass_through(self, pcm: bytes, *, sounding: bool) -> list[bytes]:
+        """What to send now that a chunk has come, oldest first.
 
         Args:
             pcm: 24 kHz mono PCM16.
@@ -36,18 +47,43 @@ class MicrophoneGate:
         ms = WIRE.ms(pcm)
         if self._push_to_talk:
             if self._talked_ms is None:
-                return b""
+                return []
             self._talked_ms += ms
-            return bytes(len(pcm)) if self.muted else pcm
+            return [bytes(len(pcm)) if self.muted else pcm]
         self._tail_ms = TAIL_MS if sounding else max(0.0, self._tail_ms - ms)
-        shut = self.muted or (self._half_duplex and self._tail_ms > 0)
-        return bytes(len(pcm)) if shut else pcm
+        if self.muted or (self.half_duplex and self._tail_ms > 0):
+            return [*self.silence(), bytes(len(pcm))]
+        if not (sounding and self._looks_back):
+            return [*self.release(), pcm]
+        self._late.append(pcm)
+        return [] if self._holding else self._due()
+
+    def hold(self) -> None:
+        """Send nothing until `release` or `silence`: it may be the user's voice."""
+        self._holding = True
+
+    def release(self) -> list[bytes]:
+        """All that has not left yet, as it was."""
+        late, self._late, self._holding = [*self._late], deque(), False
+        return late
+
+    def silence(self) -> list[bytes]:
+        """Silence in place of all that has not left yet."""
+        return [bytes(len(pcm)) for pcm in self.release()]
 
     def talk(self) -> None:
         """The key went down."""
         self._talked_ms = 0.0
 
-    def release(self) -> float | None:
+    def let_go(self) -> float | None:
         """The key came up: milliseconds that were talked; None when it was not down."""
         talked, self._talked_ms = self._talked_ms, None
         return talked
+
+    def _due(self) -> list[bytes]:
+        late = sum(WIRE.ms(pcm) for pcm in self._late)
+        due = []
+        while late - WIRE.ms(self._late[0]) >= LOOK_BACK_MS:
+            due.append(self._late.popleft())
+            late -= WIRE.ms(due[-1])
+        return due

@@ -95,7 +95,8 @@ class TurnEnded:
 class Interruption:
     """The assistant was interrupted after `heard_ms` of this item.
 
-    The onset is where the interruption was known to the client: the `speech_started` event or the key.
+    The onset is the first sample of the voice at the microphone where this machine's detector found it, else where
+    the client knew of it: the `speech_started` event or the key.
     """
 
     type: ClassVar[str] = "interruption"

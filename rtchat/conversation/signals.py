@@ -6,8 +6,9 @@ too, as they are. No clock is read: time and "how much was heard" come in.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     from rtchat.conversation.notices import Notice, ToolStatus
@@ -48,7 +49,8 @@ class Captured:
 class VoiceSuspected:
     """While the assistant sounds, this machine's own detector hears what may be the user's voice.
 
-    One of `VoiceConfirmed` and `VoiceDismissed` follows. All four come in order among `Captured`.
+    One of `VoiceConfirmed` and `VoiceDismissed` follows. All four come in order among `Captured`; where the machine
+    has no use for them (push to talk, mute, half duplex, silence) it does nothing.
 
     Attributes:
         since_ms: How long ago, when this was told, the first sample of it was recorded.
@@ -59,7 +61,7 @@ class VoiceSuspected:
 
 @dataclass(frozen=True, slots=True)
 class VoiceConfirmed:
-    """It has gone on: the user means to speak."""
+    """It has gone on: the user means to speak. `Heard` of the cut points comes first, as before all that cuts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +71,7 @@ class VoiceDismissed:
 
 @dataclass(frozen=True, slots=True)
 class VoiceEnded:
-    """What was confirmed has been silent for a while."""
+    """What was confirmed has been silent for a while: by now the server has heard it too, if it was speech."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +184,7 @@ class Drain:
 
 @dataclass(frozen=True, slots=True)
 class Flush:
-    """Stop the loudspeaker at once, with a short fade, and forget what is queued."""
+    """Stop the loudspeaker at once, with a short fade, and forget what is queued. What plays next is not ducked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,3 +229,5 @@ class Refuse:
 
 
 Effect = Send | Play | Drain | Flush | Duck | Restore | Show | CallTool | End | Refuse
+Handlers = dict[type, Callable[[Any], list[Effect]]]
+"""What to do with each kind of input."""

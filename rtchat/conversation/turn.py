@@ -1,0 +1,147 @@
+"""Who has the word: what is under way, what waits for it, what stops it, and when it is over."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rtchat.conversation import signals as s
+from rtchat.conversation.answer import Answer
+from rtchat.conversation.barge_in import BargeIn
+from rtchat.conversation.calls import Calls
+from rtchat.conversation.items import Items
+from rtchat.conversation.microphone_gate import MicrophoneGate
+from rtchat.conversation.notices import TurnEnded
+from rtchat.conversation.responses import Responses
+from rtchat.conversation.rules import Rules
+from rtchat.conversation.state import State, Trigger
+from rtchat.conversation.status import Status
+from rtchat.conversation.transcripts import Transcripts
+from rtchat.conversation.usage import add_usage
+from rtchat.protocol.client_events import ResponseCancel
+
+
+class Turn:
+    """The turn under way, and the parts of the conversation that have a share in it.
+
+    Attributes:
+        talking: The user has the word: the server hears speech, or the talk key is down.
+        onset: So this machine's detector says; the server has not said it yet.
+        open: Something was asked or answered that no `TurnEnded` has told yet.
+        words_due: Commits of a transcription session that were not written down yet.
+        input_over: Nothing more comes from the user.
+    """
+
+    def __init__(self, rules: Rules) -> None:
+        self.rules = rules
+        self.items = Items()
+        self.status = Status()
+        self.transcripts = Transcripts(self.items)
+        self.answer = Answer(self.items)
+        self.responses = Responses()
+        self.responses.hold = True  # until the session is there
+        self.calls = Calls()
+        half_duplex = rules.echo == "half-duplex"
+        self.microphone = BargeIn(
+            MicrophoneGate(half_duplex=half_duplex, push_to_talk=rules.push_to_talk, looks_back=rules.barge_in)
+        )
+        self.talking = False
+        self.onset = False
+        self.open = False
+        self.words_due = 0
+        self.input_over = False
+        self._usage: dict[str, Any] = {}
+        self._ended = False
+
+    @property
+    def state(self) -> State:
+        """What the session does now, mute aside."""
+        return self.status.state
+
+    @property
+    def ready(self) -> bool:
+        """There is a server that has taken the session."""
+        return self.state not in (State.CONNECTING, State.CLOSED)
+
+    @property
+    def sounding(self) -> bool:
+        """Something of the assistant's is still to be heard."""
+        return self.answer.playback.sounding
+
+    @property
+    def user_speaks(self) -> bool:
+        """Whoever says so."""
+        return self.talking or self.onset
+
+    @property
+    def server_owes_answer(self) -> bool:
+        """The user has spoken, and the server will answer that by itself."""
+        return self.responses.hold and not self.user_speaks and self.ready
+
+    def used(self, usage: dict[str, Any]) -> None:
+        """A response of this turn has used this."""
+        self._usage = add_usage(self._usage, usage)
+
+    def interrupt(self) -> list[s.Effect]:
+        """Stop the answer where the server does not know yet: by the key, or by what only this machine heard."""
+        cancel = self.responses.cancel()
+        return self.cut(cancel)
+
+    def cut(self, cancel: ResponseCancel | None = None) -> list[s.Effect]:
+        """Stop the answer; the server has cancelled it, or is told to by `cancel`."""
+        effects = self.answer.cut(self.responses.active, cancel)
+        return [*effects, *self.microphone.stopped(flushed=True)]
+
+    def drained(self, _: s.Drained) -> list[s.Effect]:
+        """The assistant was heard to the end of all that was received."""
+        return [*self.answer.drained(), *self.microphone.stopped(flushed=False), *self.settle()]
+
+    def end_onset(self) -> None:
+        """What this machine took for the user's voice is over, and the server never heard it."""
+        if self.onset:
+            self.onset = self.responses.hold = False
+
+    def settle(self) -> list[s.Effect]:
+        """End the turn when it is over, send what has waited for that, and say what is left to wait for."""
+        if not self.ready:
+            return []
+        over = not (self.responses.turn_goes_on or self.calls.pending or self.sounding)
+        effects = self.end() if over and self.open else []
+        requests = self.responses.next(sounding=self.sounding)
+        if requests:
+            self.open = True
+            return [*effects, *(s.Send(event) for event in requests), *self.asked()]
+        if self.user_speaks or self.responses.hold or (self.responses.answering and self.state is State.SPEAKING):
+            return effects
+        if self.responses.expected or self.calls.pending:
+            return [*effects, *self.asked()]
+        if self.sounding or self.words_due:
+            return effects
+        effects += self.status.go(Trigger.QUIET)
+        if self.input_over and self.responses.idle and not self._ended and not self._awaits_words:
+            self._ended = True
+            effects.append(s.End("done"))
+        return effects
+
+    def asked(self) -> list[s.Effect]:
+        """An answer is due, which is not shown while the last one is still heard."""
+        if self.user_speaks or (self.state is State.SPEAKING and self.sounding):
+            return []
+        return self.status.go(Trigger.ASKED)
+
+    def end(self) -> list[s.Effect]:
+        """Tell that the turn is over, and what it used."""
+        self.open = False
+        usage, self._usage = self._usage, {}
+        return [s.Show(TurnEnded({}, usage, 0.0))]
+
+    def close(self) -> list[s.Effect]:
+        """The session is over: every item gets its last word, and what was used is told."""
+        effects = [*self.transcripts.close(), *self.answer.close()]
+        if self.open and self._usage:
+            effects += self.end()
+        return [*effects, *self.status.go(Trigger.ENDED)]
+
+    @property
+    def _awaits_words(self) -> bool:
+        """Nobody answers, so the words are the answer."""
+        return not (self.rules.server_answers or self.rules.push_to_talk) and self.transcripts.waiting
