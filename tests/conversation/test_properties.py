@@ -19,6 +19,8 @@ from rtchat.conversation.signals import (
     CallTool,
     Captured,
     Drained,
+    Duck,
+    EchoChanged,
     End,
     Flush,
     Heard,
@@ -27,12 +29,17 @@ from rtchat.conversation.signals import (
     MuteToggled,
     Play,
     Refuse,
+    Restore,
     Send,
     Show,
     TalkPressed,
     TalkReleased,
     ToolDone,
     Typed,
+    VoiceConfirmed,
+    VoiceDismissed,
+    VoiceEnded,
+    VoiceSuspected,
 )
 from rtchat.conversation.state import State
 from rtchat.protocol import client_events as ask
@@ -54,6 +61,9 @@ class World:
         self.active, self.script = None, deque()
         self.speech, self.count = None, 0
         self.speaker, self.heard = deque(), Counter()
+        self.voice = iter(())  # what the local detector will say next
+        self.ducked = False
+        self.captured = deque()  # and not sent yet
         self.running = []
         self.sent, self.told_active, self.received_ms = [], None, Counter()
         self.lines = set()
@@ -80,6 +90,14 @@ class World:
             case Flush():
                 assert self.speaker, "nothing to stop"
                 self.speaker.clear()
+                self.ducked = False
+            case Duck():
+                assert self.speaker, "nothing to turn down"
+                assert not self.ducked
+                self.ducked = True
+            case Restore():
+                assert self.ducked
+                self.ducked = False
             case CallTool(call_id=call_id):
                 self.running.append(call_id)
             case Show(notice=TurnEnded()):
@@ -104,6 +122,9 @@ class World:
                 assert self.heard[item] == 0
             case ask.ResponseCreate():
                 assert self.told_active is None
+            case ask.InputAudioAppend(audio=pcm):
+                chunk = self.captured.popleft()
+                assert pcm in (chunk, bytes(len(chunk))), "out of order"
             case _:
                 pass
 
@@ -272,24 +293,48 @@ class World:
 
     def user(self):
         choice = self.rng.choice(
-            [Typed("hi"), Announced("Ding."), InterruptPressed(), InterruptPressed(), MuteToggled()]
+            [
+                Typed("hi"),
+                Announced("Ding."),
+                InterruptPressed(),
+                InterruptPressed(),
+                MuteToggled(),
+                EchoChanged(self.rng.choice(["aec", "half-duplex"]), 20.0),
+            ]
         )
         self.tell(choice)
 
     def chunk(self):
-        self.tell(Captured(WIRE.silence(40)))
+        self.count += 1
+        pcm = (b"%08d" % self.count) * (WIRE.bytes_in(40) // 8)
+        if self.machine.state is not State.CONNECTING:
+            self.captured.append(pcm)
+        self.tell(Captured(pcm))
+        if self.rules.push_to_talk:
+            self.captured.clear()  # nothing is sent between two presses
+
+    def hear(self):
+        """This machine's detector: suspected, then dismissed, or confirmed and ended."""
+        signal = next(self.voice, None)
+        if signal is None:
+            end = [VoiceDismissed()] if self.rng.random() < 0.5 else [VoiceConfirmed(), VoiceEnded()]
+            self.voice = iter(end)
+            signal = VoiceSuspected(100.0)
+        self.tell(signal)
 
     def run(self, steps):
         happenings = [self.arrive, self.reach, self.generate, self.play, self.chunk]
-        rare = [self.speak, self.tool, self.user]
+        rare = [self.speak, self.hear, self.hear, self.tool, self.user]
         for _ in range(steps):
-            self.rng.choice(rare if self.rng.random() < 0.12 else happenings)()
+            self.rng.choice(rare if self.rng.random() < 0.2 else happenings)()
 
     def settle(self):
         """Let everything come to its end."""
         self.tell(TalkReleased())
         if self.speech is not None:
             self.speak()
+        for signal in self.voice:
+            self.tell(signal)
         for _ in range(10_000):
             if not (self.events or self.requests or self.script or self.speaker or self.running):
                 return
@@ -315,6 +360,8 @@ def test_whatever_happens(says, rules, seed):
     world.run(random.Random(seed).randint(50, 600))
     world.settle()
     assert world.machine.state is State.LISTENING
+    assert not world.captured, "sound that was never sent"
+    assert not world.ducked
     told = Counter(e.item_id for e in world.sent if isinstance(e, ask.ItemTruncate | ask.ItemDelete))
     assert max(told.values(), default=1) == 1
     outputs = [e.item.call_id for e in world.sent if isinstance(e, ask.ItemCreate) and e.item.type != "message"]
