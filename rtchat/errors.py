@@ -105,11 +105,15 @@ class ConnectionLost(LinkError):
         message: What happened.
         close_code: The WebSocket close code (RFC 6455 section 7.4), None when there was no close frame.
         hint: What to do next.
+        temporary: Dialling again may well help: the network failed, or the server restarts.
     """
 
-    def __init__(self, message: str, *, close_code: int | None = None, hint: str = "") -> None:
+    def __init__(
+        self, message: str, *, close_code: int | None = None, hint: str = "", temporary: bool = False
+    ) -> None:
         super().__init__(message, hint=hint)
         self.close_code = close_code
+        self.temporary = temporary
 
 
 class Refused(RtchatError):

@@ -119,8 +119,10 @@ class Connection:
         self._reading = False
         self._last_error: ErrorEvent | None = None
         self._last_frame_at = 0.0
+        self._frames = 0
         self._waiting_since: float | None = None
         self._asked_to_close = False
+        self._abandoned: RtchatError | None = None
         self._end: RtchatError | None = None
         self._ended = asyncio.Event()
 
@@ -154,7 +156,7 @@ class Connection:
         Raises:
             Refused, ConnectionLost: As when iterating.
         """
-        if self.unsent_bytes > WRITE_LIMIT // 2:
+        if self.behind:
             self.refused_chunks += 1
             return False
         await self.send(event)
@@ -174,6 +176,35 @@ class Connection:
     def latency(self) -> float:
         """Seconds of the last ping's way there and back; 0.0 before the first."""
         return self._socket.latency
+
+    @property
+    def behind(self) -> bool:
+        """More than a second of sound is still unsent: `offer` refuses."""
+        return self.unsent_bytes > WRITE_LIMIT // 2
+
+    async def check(self, limit: float) -> None:
+        """Ask the other side whether it is there; a connection that shows no sign of life is given up.
+
+        The answer to a ping is one, and so is any frame, or unsent sound that moves: on a slow network the answer
+        waits behind what was sent before it.
+
+        Args:
+            limit: Seconds to wait.
+        """
+        frames, unsent = self._frames, self.unsent_bytes
+        try:
+            async with asyncio.timeout(limit):
+                await (await self._socket.ping())
+        except wsx.ConnectionClosed:
+            return  # the reader finds out why
+        except TimeoutError:
+            if self._frames == frames and self.unsent_bytes >= unsent:
+                self.abandon(failures.ended(self.endpoint, code=failures.STALLED))
+
+    def abandon(self, why: RtchatError) -> None:
+        """Break the connection off, without a word to the other side; iterating then raises `why`."""
+        self._abandoned = why
+        self._socket.transport.abort()
 
     async def close(self, code: int = 1000) -> None:
         """Say goodbye and hang up, in a second at most; the iteration ends."""
@@ -235,6 +266,7 @@ class Connection:
         except WireError as error:
             event = error
         self._silent = False
+        self._frames += 1
         self._last_error = event if isinstance(event, ErrorEvent) else None
         self._last_frame_at = time.monotonic()
         self._established = self._established or not isinstance(event, ErrorEvent | WireError)
@@ -255,6 +287,8 @@ class Connection:
 
     def _why(self, closed: wsx.ConnectionClosed) -> RtchatError:
         """The error that says why it was closed; an `error` event that says so too is taken out of `_ready`."""
+        if self._abandoned is not None:
+            return self._abandoned
         code, reason, ours = None, "", False
         if closed.sent is not None and not closed.rcvd_then_sent:
             ours = True

@@ -27,6 +27,13 @@ _OFFLINE = "Check your network connection, then start again."
 STALLED = -1
 """A close code of our own: the server stopped answering pings."""
 
+TEMPORARY_CODES = frozenset({None, 1001, 1005, 1006, 1011, 1012, 1013, 1014, STALLED})
+"""How a connection ends that may come back: the network, a server that restarts, is overloaded or failed.
+
+RFC 6455 section 7.4.1 and the registry that it opens. None is a connection that broke without a close frame. 1000
+is not among them: the server was done. Nor are protocol errors: the next connection would meet the same.
+"""
+
 
 def not_connected(error: OSError | UnicodeError, endpoint: Endpoint, timeout: float) -> ConnectFailed:
     """Nobody could be reached: name, route, port, TLS or time."""
@@ -120,7 +127,7 @@ def ended(
     """
     name = endpoint.label
     if code == STALLED:
-        return ConnectionLost(f"{name} stopped answering.", close_code=None, hint=_OFFLINE)
+        return ConnectionLost(f"{name} stopped answering.", hint=_OFFLINE, temporary=True)
     if ours and code == 1009:
         return ConnectionLost(f"{name} sent a frame of more than 64 MiB.", close_code=code, hint=_AGAIN)
     if ours:
@@ -137,11 +144,16 @@ def ended(
             hint=hint(error_code, endpoint),
         )
     if code is None:
-        return ConnectionLost(f"The connection to {name} broke.", hint=_OFFLINE)
+        return ConnectionLost(f"The connection to {name} broke.", hint=_OFFLINE, temporary=True)
     because = f" ({reason})" if reason else f" (close code {code})"
     at_once = " at once" if silent else ""
     again = "Check the address: it may not be a Realtime server." if silent else "Start again."
-    return ConnectionLost(f"{name} closed the connection{at_once}{because}.", close_code=code, hint=again)
+    return ConnectionLost(
+        f"{name} closed the connection{at_once}{because}.",
+        close_code=code,
+        hint=again,
+        temporary=code in TEMPORARY_CODES,
+    )
 
 
 def said_nothing(endpoint: Endpoint, seconds: float) -> ConnectionLost:
@@ -149,6 +161,23 @@ def said_nothing(endpoint: Endpoint, seconds: float) -> ConnectionLost:
     return ConnectionLost(
         f"{endpoint.label} accepted the connection and then said nothing for {seconds:g} seconds.",
         hint="Check the address: it may not be a Realtime server.",
+        temporary=True,
+    )
+
+
+def temporary(error: RtchatError) -> bool:
+    """Whether a session that was held may go on over another connection.
+
+    A server that cannot be reached just now is as good as one that has hung up; one that says no is not.
+    """
+    return isinstance(error, ConnectFailed) or (isinstance(error, ConnectionLost) and error.temporary)
+
+
+def gave_up(endpoint: Endpoint, seconds: float) -> ConnectionLost:
+    """It was dialled again and again, in vain."""
+    return ConnectionLost(
+        f"The connection to {endpoint.label} is lost: dialling again for {seconds:g} seconds did not help.",
+        hint=_OFFLINE,
     )
 
 
@@ -186,8 +215,13 @@ def _ended_with(error: ErrorDetail, code: int | None, endpoint: Endpoint) -> Rtc
         return Refused(
             f"{endpoint.label} refused the session: {sentence}", code=error.code, hint=hint(error.code, endpoint)
         )
-    after = hint(error.code, endpoint) if level is Severity.EXPIRED else "Start again."
-    return ConnectionLost(f"{endpoint.label} ended the session: {sentence}", close_code=code, hint=after)
+    expired = level is Severity.EXPIRED
+    return ConnectionLost(
+        f"{endpoint.label} ended the session: {sentence}",
+        close_code=code,
+        hint=hint(error.code, endpoint) if expired else "Start again.",
+        temporary=expired or code in TEMPORARY_CODES,
+    )
 
 
 def _http_error(body: bytes) -> tuple[str | None, str]:

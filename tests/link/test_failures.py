@@ -122,6 +122,39 @@ def test_an_expired_session_is_lost_whatever_the_close_code():
         assert "60 minutes" in lost.hint
 
 
+@pytest.mark.parametrize("code", [None, failures.STALLED, 1001, 1006, 1011, 1012, 1013, 1014])
+def test_a_network_that_failed_and_a_server_that_restarts_may_come_back(code: int | None):
+    assert failures.temporary(failures.ended(OTHER, code=code))
+
+
+@pytest.mark.parametrize("code", [1000, 1002, 1003, 1007, 1008, 1009, 4321])
+def test_a_server_that_is_done_or_does_not_understand_us_does_not(code: int):
+    assert not failures.temporary(failures.ended(OTHER, code=code))
+
+
+def test_a_server_that_we_do_not_understand_is_not_dialled_again():
+    assert not failures.temporary(failures.ended(OTHER, code=1011, ours=True))
+
+
+def test_an_hour_that_is_over_begins_again_and_a_refusal_does_not():
+    assert failures.temporary(failures.ended(OPENAI, code=1000, error=ErrorDetail(code="session_expired")))
+    assert failures.temporary(failures.ended(OPENAI, code=1011, error=ErrorDetail(code="server_error")))
+    assert not failures.temporary(failures.ended(OPENAI, code=1011, error=ErrorDetail(code="invalid_api_key")))
+    assert not failures.temporary(failures.answered_http(401, b"", None, OPENAI))
+
+
+def test_who_cannot_be_reached_now_may_be_reached_later():
+    assert failures.temporary(failures.not_connected(ConnectionRefusedError(111, "x"), OPENAI, 3.0))
+    assert failures.temporary(failures.answered_http(503, b"", None, OTHER))
+    assert failures.temporary(failures.said_nothing(OTHER, 10))
+
+
+def test_who_was_dialled_in_vain_is_lost():
+    lost = failures.gave_up(OTHER, 30.0)
+    assert "10.0.0.9:1 is lost" in lost.message and "30 seconds" in lost.message
+    assert lost.hint and not failures.temporary(lost)
+
+
 def test_an_error_without_a_sentence_is_named_by_its_code():
     assert failures.ended(OPENAI, code=1011, error=ErrorDetail(code="server_error")).message == (
         "OpenAI ended the session: server_error."
