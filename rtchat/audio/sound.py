@@ -3,10 +3,9 @@
 =====================  ==============================  ======================================
 resource               acquired                        released
 =====================  ==============================  ======================================
-PortAudio thread       `__aenter__`                    `__aexit__`, or a failing `__aenter__`
-PortAudio, streams     `__aenter__`, on that thread    the same, on that thread
+devices, by `Keeper`   `__aenter__`                    `__aexit__`, or a failing `__aenter__`
 output WAV             `__aenter__`                    the same
-pump, file tasks       `__aenter__`                    the same, cancelled and awaited
+pump, keeper, files    `__aenter__`, a task for each   the same, cancelled and awaited
 =====================  ==============================  ======================================
 """
 
@@ -21,13 +20,13 @@ from functools import partial
 from typing import TYPE_CHECKING, Literal, Self
 
 from rtchat.audio.clock import Track
-from rtchat.audio.duplex import Duplex, now
 from rtchat.audio.files import WavWriter, play_as_microphone, read_wav, record_as_loudspeaker
+from rtchat.audio.keeper import Keeper
 from rtchat.audio.microphone import Microphone
 from rtchat.audio.speaker import Speaker
-from rtchat.audio.worker import Worker
+from rtchat.audio.stream import now
 from rtchat.chunk import WIRE, AudioFormat, level_dbfs
-from rtchat.conversation.signals import Drained, Heard
+from rtchat.conversation.signals import DeviceFound, DeviceLost, Drained, Heard
 from rtchat.errors import DeviceError
 
 if TYPE_CHECKING:
@@ -40,9 +39,6 @@ if TYPE_CHECKING:
 
 REPORT_SECONDS = 0.05
 """How often the heard position is told while something plays."""
-
-CLOSE_SECONDS = 2.0
-"""How long the devices may take to close; a quarter of a second is usual."""
 
 _IDLE_SECONDS = 0.5
 _ZEROS_SECONDS = 2.0
@@ -89,7 +85,7 @@ class Caution:
     hint: str
 
 
-Report = Heard | Drained | Caution | DeviceError
+Report = Heard | Drained | DeviceLost | DeviceFound | Caution | DeviceError
 """What `Sound.reports` tells. A `DeviceError` is the last: sound has ended."""
 
 
@@ -118,7 +114,7 @@ class Sound:
         self._stack = AsyncExitStack()
         self._begin = now()
         self._recorded, self._played = Track(), Track()
-        self._duplex: Duplex | None = None
+        self._keeper: Keeper | None = None
         self._microphone: Microphone | None = None
         self._speaker = Speaker(WIRE)
         self._file_pcm: bytes | None = None
@@ -150,7 +146,7 @@ class Sound:
         """Chunks of 20 ms, 24 kHz mono PCM16, as they are recorded.
 
         Ends when the input file has ended (after `files.TRAILING_SILENCE_MS`), when the sound is closed, and at
-        once when no microphone was asked for. A device that fails is told by `reports`; this then waits.
+        once when no microphone was asked for. A device that is lost is told by `reports`; this waits.
         A reader that is more than 5 s behind loses the oldest chunks.
         """
         if self._file_pcm is not None:
@@ -216,6 +212,19 @@ class Sound:
         self._wake.set()
         return 0.0 if silent_at is None else max(0.0, silent_at - now())
 
+    def duck(self) -> float:
+        """Turn the loudspeaker down (`Speaker.duck`).
+
+        Returns:
+            Seconds until it is down, by the device's clock; 0.0 when nothing sounds.
+        """
+        down_at = self._speaker.duck()
+        return 0.0 if down_at is None else max(0.0, down_at - now())
+
+    def restore(self) -> None:
+        """Turn the loudspeaker up again."""
+        self._speaker.restore()
+
     def cut_points(self) -> list[Heard]:
         """What will have been heard of each queued or sounding part if `flush` were called now.
 
@@ -227,8 +236,10 @@ class Sound:
         """What happens, for one reader.
 
         `Heard` about every 50 ms while something plays, and at the end of each part, then with all of it. `Drained`
-        when all that was played has left the loudspeaker. `Caution` when something is odd, once for each kind.
-        `DeviceError` when a device fails; it is the last. Ends when the sound is closed.
+        when all that was played has left the loudspeaker. `DeviceLost` when there is nothing to record from, or to
+        play to; what is queued waits. `DeviceFound` when there is again, or when another device serves. `Caution` when
+        something is odd, once for each kind. `DeviceError` when sound cannot go on; it is the last. Ends when the
+        sound is closed.
         """
         while (report := await self._reports.get()) is not None:
             if isinstance(report, Exception) and not isinstance(report, DeviceError):
@@ -248,13 +259,21 @@ class Sound:
         return self._speaker.underruns
 
     @property
+    def buffer_ms(self) -> int:
+        """How much sound an answer waits for before it starts, and after a gap: more where it comes unevenly."""
+        return round(self._speaker.target_ms)
+
+    @property
     def device_flags(self) -> int:
         """Times that a device said it had lost or missed sound."""
-        return self._duplex.flags if self._duplex else 0
+        return self._keeper.flags if self._keeper else 0
 
     def _playback(self, form: AudioFormat) -> Callable[[int, float], bytes]:
         """The source of the loudspeaker's blocks, for a device of this format."""
-        self._speaker = Speaker(form, threading.Lock())
+        if self._keeper is None:
+            self._speaker = Speaker(form, threading.Lock())
+        elif form != self._speaker.device:
+            self._speaker = Speaker(form, threading.Lock())
         return self._speaker.read
 
     # --- inside -------------------------------------------------------------------------------------------
@@ -276,14 +295,21 @@ class Sound:
         self._start(self._pump)
 
     async def _open_devices(self, capture: bool, playback: bool) -> None:
-        duplex = Duplex(self._capture if capture else None, self._playback if playback else None)
-        # One thread makes every call to PortAudio, in order: what a cancelled call opens is closed after it.
-        thread = Worker("portaudio")
-        self._stack.push_async_callback(_release, thread, duplex)
-        await thread.call(duplex.open, self._request.input_device, self._request.output_device)
-        self._duplex = duplex
-        self.input_name = duplex.input_name or self.input_name
-        self.output_name = duplex.output_name or self.output_name
+        keeper = Keeper(self._capture if capture else None, self._playback if playback else None, self._note_device)
+        self._stack.push_async_callback(keeper.close)
+        await keeper.open(self._request.input_device, self._request.output_device)
+        self._keeper = keeper
+        self._note_names(keeper)
+        self._start(keeper.keep)
+
+    def _note_device(self, report: DeviceLost | DeviceFound) -> None:
+        if self._keeper is not None:
+            self._note_names(self._keeper)
+        self._reports.put_nowait(report)
+
+    def _note_names(self, keeper: Keeper) -> None:
+        self.input_name = keeper.names.get("microphone", self.input_name)
+        self.output_name = keeper.names.get("loudspeaker", self.output_name)
 
     def _start(self, work: Callable[[], Coroutine[None, None, None]]) -> None:
         """Run a task until the sound is closed; what goes wrong in it is reported."""
@@ -293,6 +319,8 @@ class Sound:
     async def _guarded(self, work: Callable[[], Coroutine[None, None, None]]) -> None:
         try:
             await work()
+        except DeviceError as error:
+            self._reports.put_nowait(error)
         except OSError as error:
             self._reports.put_nowait(
                 DeviceError(
@@ -312,10 +340,6 @@ class Sound:
             for begins, pcm in self._speaker.take_played():
                 if self.tap is not None:
                     self.tap("loudspeaker", *self._played.place(begins - self._begin, pcm))
-            failure = self._duplex.failure() if self._duplex else None
-            if failure is not None:
-                self._reports.put_nowait(failure)
-                return
             self._check_zeros()
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._wake.wait(), self._pause())
@@ -342,13 +366,6 @@ class Sound:
 async def _end(task: asyncio.Task[None]) -> None:
     task.cancel()
     await asyncio.wait([task])
-
-
-async def _release(thread: Worker, duplex: Duplex) -> None:
-    """Close the devices, or leave them behind: PortAudio may never return after its sound server has died."""
-    with suppress(TimeoutError):
-        await asyncio.wait_for(thread.call(duplex.close), CLOSE_SECONDS)
-    thread.end()
 
 
 def _zeros_caution(name: str) -> Caution:
