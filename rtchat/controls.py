@@ -8,7 +8,7 @@ from typing import Any
 
 from rtchat.conversation import signals as s
 from rtchat.display.base import Display
-from rtchat.display.bindings import Action, Key
+from rtchat.display.bindings import Action, Key, Talk
 
 
 class Controls:
@@ -34,8 +34,9 @@ class Controls:
         self._feed = feed
         self._finish = finish
         self._display = display
-        self._push_to_talk = push_to_talk
+        self._talk = Talk.ASKED if push_to_talk else Talk.OPEN
         self._present = present
+        self._muted = False
         self._talking = False
         self._question: asyncio.Future[bool] | None = None
         self._asking = asyncio.Lock()
@@ -50,9 +51,16 @@ class Controls:
             case Action.HELP:
                 self._display.toggle_help()
             case Action.MUTE:
+                self._muted = not self._muted
                 self._feed(s.MuteToggled())
+                self._display.switches(self._talk, muted=self._muted)
             case Action.SPACE:
                 self._press_space()
+            case Action.SPACE_UP:
+                self._release_space()
+            case Action.TALK:
+                self._talk = key.talk
+                self._display.switches(self._talk, muted=self._muted)
             case Action.YES | Action.NO:
                 if self._question is not None and not self._question.done():
                     self._question.set_result(key.action is Action.YES)
@@ -75,9 +83,15 @@ class Controls:
             return await self._question
 
     def _press_space(self) -> None:
-        if not self._push_to_talk:
+        if self._talk is Talk.OPEN:
             self._feed(s.InterruptPressed())
-            return
-        # A terminal tells no release: the first press starts, the second ends.
-        self._talking = not self._talking
-        self._feed(s.TalkPressed() if self._talking else s.TalkReleased())
+        elif self._talking:  # the second tap; or the space came up, and the terminal did not tell
+            self._release_space()
+        else:
+            self._talking = True
+            self._feed(s.TalkPressed())
+
+    def _release_space(self) -> None:
+        if self._talking:
+            self._talking = False
+            self._feed(s.TalkReleased())

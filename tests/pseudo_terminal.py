@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -21,6 +22,13 @@ runpy.run_path(sys.argv[1], run_name="__main__")
 """
 
 
+QUESTION = re.compile(rb"\x1b\[(?:(6)n|(c)|([?><])(\d*)u)")
+"""What a program asks a terminal that its screen does not answer: cursor, attributes, the keyboard protocol."""
+
+CODES = {"\r": 13, "\x1b": 27, "\x7f": 127, "\t": 9}
+"""Keys without text in the Kitty keyboard protocol."""
+
+
 class Program:
     """A Python script in a real pseudo-terminal, which is its controlling terminal.
 
@@ -29,11 +37,26 @@ class Program:
         columns: The terminal's width.
         lines: Its height.
         env: Variables of the program, instead of those of this process.
+        kitty: Flags of the Kitty keyboard protocol that the terminal can grant; None where it does not know it.
+        answers: False for a terminal that answers no question.
+
+    Attributes:
+        flags: The stack of the flags that are on.
     """
 
     def __init__(
-        self, path: Path, columns: int = 80, lines: int = 24, *, env: Mapping[str, str] | None = None
+        self,
+        path: Path,
+        columns: int = 80,
+        lines: int = 24,
+        *,
+        env: Mapping[str, str] | None = None,
+        kitty: int | None = None,
+        answers: bool = True,
     ) -> None:
+        self.kitty = kitty
+        self.answers = answers
+        self.flags = [0]
         self.master, slave = os.openpty()
         termios.tcsetwinsize(self.master, (lines, columns))
         self.before = termios.tcgetattr(slave)
@@ -64,11 +87,30 @@ class Program:
         try:
             while data := os.read(self.master, 65536):
                 self.sent += data
-                self.stream.feed(data)
-                if b"\x1b[6n" in data:  # where is the cursor? Every terminal answers
-                    self.type(f"\x1b[{self.screen.cursor.y + 1};{self.screen.cursor.x + 1}R")
+                at = 0
+                for question in QUESTION.finditer(data):  # what pyte does not know, it would print
+                    self.stream.feed(data[at : question.start()])
+                    self._answer(*question.groups())
+                    at = question.end()
+                self.stream.feed(data[at:])
         except BlockingIOError:
             pass
+
+    def _answer(self, cursor: bytes, attributes: bytes, way: bytes, number: bytes) -> None:
+        if not self.answers:
+            return
+        if cursor:
+            self.type(f"\x1b[{self.screen.cursor.y + 1};{self.screen.cursor.x + 1}R")
+        elif attributes:
+            self.type("\x1b[?62;c")
+        elif self.kitty is None:
+            assert way == b"?", "a terminal that does not know the protocol is told nothing of it"
+        elif way == b"?":
+            self.type(f"\x1b[?{self.flags[-1]}u")
+        elif way == b">":
+            self.flags.append(int(number or 0) & self.kitty)
+        else:
+            self.flags = self.flags[: -int(number or 1)] or [0]
 
     def until(self, true: Callable[[], object], seconds: float = 20) -> None:
         """Read until `true()`; fail with the screen when it does not happen."""
@@ -103,9 +145,35 @@ class Program:
         """Press keys."""
         os.write(self.master, text.encode())
 
+    def press(self, key: str, event: int = 1) -> None:
+        """A key goes down (or is repeated, 2, or comes up, 3), as the flags that are on have it sent."""
+        self.read()
+        if not self.flags[-1] & 8:
+            if event < 3:
+                self.type(key)
+            return
+        code = CODES.get(key, ord(key.lower()))
+        shift = 2 if key.isupper() or key == "?" else 1
+        text = f";{ord(key)}" if key not in CODES and event < 3 else ""
+        self.type(f"\x1b[{code};{shift}:{event}{text}u")
+
+    def release(self, key: str) -> None:
+        """A key comes up."""
+        self.press(key, 3)
+
+    def strike(self, keys: str) -> None:
+        """Keys go down and come up, one after the other."""
+        for key in keys:
+            self.press(key)
+            self.release(key)
+
     def kill(self, number: signal.Signals) -> None:
         """Send the program a signal."""
         self.process.send_signal(number)
+
+    def signal_foreground(self, number: signal.Signals) -> None:
+        """Send a signal to what has the terminal, as a key does that means one."""
+        os.killpg(os.tcgetpgrp(self.master), number)
 
     def exit_code(self) -> int:
         """Wait until the program has ended."""
@@ -121,7 +189,10 @@ class Program:
         """The settings are as before, the cursor is visible, no alternate screen is left on."""
         assert termios.tcgetattr(self.slave) == self.before
         assert not self.screen.cursor.hidden
-        assert self.sent.count(b"\x1b[?1049h") == self.sent.count(b"\x1b[?1049l")
+        for mode in (b"1049", b"1004", b"2004"):
+            on, off = (self.sent.rfind(b"\x1b[?" + mode + end) for end in (b"h", b"l"))
+            assert on <= off, f"mode {mode.decode()} is left on"
+        assert self.flags == [0]
 
     def close(self) -> None:
         """Take everything away."""

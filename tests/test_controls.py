@@ -8,7 +8,7 @@ import pytest
 
 from rtchat.controls import Controls
 from rtchat.conversation import signals as s
-from rtchat.display.bindings import Action, Key
+from rtchat.display.bindings import Action, Key, Talk
 
 
 class Screen:
@@ -22,6 +22,9 @@ class Screen:
 
     def typing(self, text, cursor=0):
         self.told.append((text, cursor))
+
+    def switches(self, talk, *, muted):
+        self.told.append((talk, muted))
 
     def toggle_help(self):
         self.told.append("help")
@@ -52,15 +55,41 @@ def test_each_key_does_what_it_says(made):
         Key(Action.ABORT),
     ):
         controls.press(key)
-    wanted = ["help", s.MuteToggled(), s.InterruptPressed(), ("hi", 2), (None, 0), s.Typed("hi"), (None, 0)]
+    muted = [s.MuteToggled(), (Talk.OPEN, True)]
+    wanted = ["help", *muted, s.InterruptPressed(), ("hi", 2), (None, 0), s.Typed("hi"), (None, 0)]
     assert log == [*wanted, "quit", "interrupted"]
 
 
-def test_push_to_talk_begins_with_one_press_and_ends_with_the_next(made):
+def test_where_releases_are_not_told_talking_begins_with_one_press_and_ends_with_the_next(made):
     controls, log = made(push_to_talk=True)
     for _ in range(3):
         controls.press(Key(Action.SPACE))
     assert log == [s.TalkPressed(), s.TalkReleased(), s.TalkPressed()]
+
+
+def test_where_they_are_told_the_key_is_held(made):
+    controls, log = made(push_to_talk=True)
+    for action in (Action.SPACE, Action.SPACE_UP, Action.SPACE_UP, Action.SPACE, Action.SPACE_UP):
+        controls.press(Key(action))
+    assert log == [s.TalkPressed(), s.TalkReleased()] * 2
+
+
+def test_a_release_that_got_lost_is_made_good_by_the_next_press(made):
+    controls, log = made(push_to_talk=True)
+    for action in (Action.SPACE, Action.SPACE, Action.SPACE_UP, Action.SPACE):
+        controls.press(Key(action))
+    assert log == [s.TalkPressed(), s.TalkReleased(), s.TalkPressed()]
+
+
+def test_the_display_knows_how_the_keys_have_set_the_microphone(made):
+    controls, log = made(push_to_talk=True)
+    for key in (Key(Action.MUTE), Key(Action.TALK, talk=Talk.HOLD), Key(Action.MUTE)):
+        controls.press(key)
+    assert [told for told in log if isinstance(told, tuple)] == [
+        (Talk.ASKED, True),
+        (Talk.HOLD, True),
+        (Talk.HOLD, False),
+    ]
 
 
 @pytest.mark.parametrize(("action", "answer"), [(Action.YES, True), (Action.NO, False)])

@@ -51,6 +51,9 @@ class Collected:
     def typing(self, text, cursor=0):
         self.typed = text
 
+    def switches(self, talk, *, muted):
+        self.muted = muted
+
     def toggle_help(self):
         self.helped = not self.helped
 

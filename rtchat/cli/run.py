@@ -158,7 +158,7 @@ def _keys(plan: Plan) -> Keys | None:
         return None
     from rtchat.display.keys import keys
 
-    return keys
+    return partial(keys, push_to_talk=plan.rules.push_to_talk)
 
 
 def _recording(plan: Plan, display: Display) -> Recording | None:

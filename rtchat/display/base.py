@@ -19,6 +19,7 @@ from types import TracebackType
 from typing import Literal, Protocol, Self, TextIO
 
 from rtchat.conversation.notices import Notice
+from rtchat.display.bindings import Talk
 
 
 class Display(Protocol):
@@ -52,6 +53,10 @@ class Display(Protocol):
 
     def typing(self, text: str | None, cursor: int = 0) -> None:
         """The line that the user is editing, with the cursor before character `cursor`; None when none is."""
+        ...
+
+    def switches(self, talk: Talk, *, muted: bool) -> None:
+        """How the keys have set the microphone; told first when there are keys. `muted` whatever the state is."""
         ...
 
     def toggle_help(self) -> None:

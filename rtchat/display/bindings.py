@@ -1,7 +1,7 @@
 """What each key does while a spoken session runs: one table, which the help text is made from. Pure.
 
-A terminal tells when a key goes down, never when it comes up: so the talk key is pressed once to start and once
-to stop.
+Most terminals tell when a key goes down, and never when it comes up: there the talk key is pressed once to start
+and once to stop. Where the terminal reports both (`kitty`), it is held.
 """
 
 from __future__ import annotations
@@ -18,6 +18,10 @@ class Action(Enum):
     MUTE = auto()
     SPACE = auto()
     """Push to talk, or interrupt: the session knows which."""
+    SPACE_UP = auto()
+    """The space came up, or will not be told to: the terminal has lost the keyboard."""
+    TALK = auto()
+    """Nothing was pressed: it is known now whether the talk key can be held, `Key.talk`."""
     YES = auto()
     NO = auto()
     TYPE = auto()
@@ -31,6 +35,19 @@ class Action(Enum):
     """Ctrl-C: the same, but programs that started rtchat are to know (exit code 130)."""
 
 
+class Talk(Enum):
+    """What the space key does for the microphone."""
+
+    OPEN = auto()
+    """Nothing: there is no push to talk."""
+    ASKED = auto()
+    """Push to talk, and the terminal has not said yet whether it reports keys that come up."""
+    TAP = auto()
+    """It does not: press to start, press again to end."""
+    HOLD = auto()
+    """It does: hold to talk."""
+
+
 @dataclass(frozen=True, slots=True)
 class Key:
     """One thing that the user asked for by key.
@@ -39,11 +56,13 @@ class Key:
         action: What.
         text: The typed line, for `TYPE` and `SUBMIT`.
         cursor: The cursor stands before this character of `text`, for `TYPE`.
+        talk: For `TALK`.
     """
 
     action: Action
     text: str = ""
     cursor: int = 0
+    talk: Talk = Talk.OPEN
 
 
 class Binding(NamedTuple):
@@ -56,7 +75,7 @@ class Binding(NamedTuple):
 
 
 BINDINGS = (
-    Binding(Action.SPACE, (" ",), "space", "interrupt the assistant; in push to talk, start and stop talking"),
+    Binding(Action.SPACE, (" ",), "space", "interrupt the assistant"),
     Binding(Action.MUTE, ("m", "M"), "m", "mute the microphone, or unmute it"),
     Binding(Action.TYPE, ("t", "T"), "t", "type a line (Enter sends it, Esc gives it up)"),
     Binding(Action.YES, ("y", "Y"), "y", "allow the tool that asks"),
@@ -67,13 +86,22 @@ BINDINGS = (
 )
 """Every key and what it does; `KeyReader` obeys this table and the help prints it."""
 
+_TALKING = {
+    Talk.ASKED: "talk",
+    Talk.TAP: "start to talk, and again to end",
+    Talk.HOLD: "hold to talk, let go to end",
+}
 _ACTIONS = {key: binding.action for binding in BINDINGS for key in binding.keys}
 _ENTER = ("c-m", "c-j")
 
 
-def help_lines() -> list[tuple[str, str]]:
+def help_lines(talk: Talk = Talk.OPEN) -> list[tuple[str, str]]:
     """`(key, what it does)` of every key, as the help shows them."""
-    return [(binding.shown, binding.does) for binding in BINDINGS]
+    lines = [(binding.shown, binding.does) for binding in BINDINGS]
+    if talk in _TALKING:
+        (shown, does), *others = lines
+        return [(shown, f"{_TALKING[talk]}; {does}"), *others]
+    return lines
 
 
 class LineEditor:

@@ -1,4 +1,4 @@
-"""The Kitty keyboard protocol: what a terminal sends that reports when a key comes up, and how it is asked to. Pure.
+"""The Kitty keyboard protocol: a terminal is asked to report when a key comes up, and what it then sends. Pure.
 
 https://sw.kovidgoyal.net/kitty/keyboard-protocol/
 
@@ -124,23 +124,21 @@ class Decoder:
         while at < len(text):
             escape = text.find("\x1b", at)
             if escape != at:
-                end = len(text) if escape < 0 else escape
-                tokens.append(Plain(text[at:end]))
-                at = end
+                begins = len(text) if escape < 0 else escape
+                tokens.append(Plain(text[at:begins]))
+                at = begins
                 continue
             end = _paste_end(text, at)
-            sequence = _SEQUENCE.match(text, at)
             if end is None or _BEGUN.match(text, at):
                 self._rest = text[at:]
                 break
-            if end > at:
-                tokens.append(Plain(text[at:end]))
-            elif sequence is not None:
+            sequence = _SEQUENCE.match(text, at)
+            if end == at and sequence is not None:
                 tokens += _token(sequence)
-                end = sequence.end()
-            else:
-                tokens.append(Plain("\x1b"))
-                end = at + 1
+                at = sequence.end()
+                continue
+            end = max(end, at + 1)
+            tokens.append(Plain(text[at:end]))
             at = end
         return tokens
 
@@ -179,7 +177,7 @@ def _token(sequence: re.Match[str]) -> list[Token]:
 def _key(params: str) -> list[Token]:
     """`code:shifted:base;modifiers:event;text:text`; all but the first may be left out."""
     codes, modifiers, event, text = _fields(params)
-    code, shifted, base = (codes + [0, 0])[:3]
+    code, shifted, base = [*codes, 0, 0][:3]
     if event == _RELEASE:
         return [KeyUp(code)]
     stroke = _without_protocol(code, shifted, base, modifiers, text)
@@ -187,7 +185,7 @@ def _key(params: str) -> list[Token]:
 
 
 def _functional(params: str, final: str) -> list[Token]:
-    """`CSI 1;modifiers:event D`, `CSI 3;modifiers:event ~`: as an old terminal says it, with modifiers or without."""
+    """`CSI 1;modifiers:event D`, `CSI 3;modifiers:event ~`: as without the protocol."""
     codes, modifiers, event, _ = _fields(params)
     if event == _RELEASE:
         return []
@@ -253,6 +251,11 @@ class Protocol:
         self.talk = Talk.ASKED
         self._write = write
         self._pushed = False
+
+    @property
+    def active(self) -> bool:
+        """True while keys are reported as the protocol says."""
+        return self._pushed
 
     def ask(self) -> None:
         """Ask whether the terminal can. What it answers goes to `told`."""

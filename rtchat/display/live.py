@@ -24,6 +24,7 @@ from rich.text import Text
 
 from rtchat.conversation.notices import Notice, SessionEnded, SessionStarted
 from rtchat.display.base import Sink
+from rtchat.display.bindings import Talk
 from rtchat.display.region import Region
 from rtchat.display.rows import (
     conversation_rows,
@@ -34,7 +35,7 @@ from rtchat.display.rows import (
     status_rows,
     typing_row,
 )
-from rtchat.display.terminal import HIDE_CURSOR, SHOW_CURSOR, guarded
+from rtchat.display.terminal import HIDE_CURSOR, SHOW_CURSOR, guarded, suspendable
 from rtchat.display.transcript import Line, Told, Transcript, clean
 from rtchat.display.words import playback_text
 
@@ -103,8 +104,8 @@ class LiveDisplay:
                 stack.callback(above.finish)
                 stack.enter_context(redirect(above))
             stack.enter_context(_on_resize(self._redraw))
-            self._sink.write(HIDE_CURSOR)
-            self._redraw()
+            stack.enter_context(suspendable(self._give_up, self._take_back))
+            self._take_back()
             self._stack = stack.pop_all()
         return self
 
@@ -144,6 +145,12 @@ class LiveDisplay:
         """Show the line being typed, or no more."""
         with self._lock:
             self._typing = None if text is None else (clean(text).replace("\n", " "), cursor)
+            self._request()
+
+    def switches(self, talk: Talk, *, muted: bool) -> None:
+        """Show whether the microphone is open, and what opens it."""
+        with self._lock:
+            self._transcript.switch(talk, muted=muted)
             self._request()
 
     def toggle_help(self) -> None:
@@ -190,9 +197,8 @@ class LiveDisplay:
         t = self._clock() - self._began
         bottom = status_rows(status, self._levels, t, width, rows=2 if height >= 10 else 1)
         if self._help:
-            bottom += help_rows(self._console, width, playback_text(*self._playback))[
-                : max(0, height - len(bottom) - 1)
-            ]
+            help_ = help_rows(self._console, width, playback_text(*self._playback), status.talk)
+            bottom += help_[: max(0, height - len(bottom) - 1)]
         if self._typing is not None:
             bottom.append(typing_row(*self._typing, width))
         if height >= 8:
@@ -207,6 +213,18 @@ class LiveDisplay:
         rows = conversation_rows(self._console, self._transcript, lines, width - 1, first=self._first)
         self._first = self._first and not rows
         return rows
+
+    def _give_up(self) -> None:
+        """The terminal is somebody else's for a while."""
+        with self._lock:
+            self._region.draw(())
+            self._sink.write(SHOW_CURSOR)
+
+    def _take_back(self) -> None:
+        with self._lock:
+            self._sink.write(HIDE_CURSOR)
+            self._drawn = None
+            self._redraw()
 
     def _leave(self) -> None:
         """Print what is left of the conversation and how it ended; erase the rest."""

@@ -16,6 +16,7 @@ from typing import Any, Self, TextIO, get_args
 
 from rtchat.conversation.notices import AssistantSaid, Notice, UserSaid
 from rtchat.display.base import Sink
+from rtchat.display.bindings import Talk
 from rtchat.display.transcript import clean
 from rtchat.errors import UsageError
 
@@ -114,6 +115,9 @@ class NdjsonDisplay:
 
     def typing(self, text: str | None, cursor: int = 0) -> None:
         """Nothing."""
+
+    def switches(self, talk: Talk, *, muted: bool) -> None:
+        """Nothing: the `state` says it."""
 
     def toggle_help(self) -> None:
         """Nothing."""

@@ -23,7 +23,8 @@ from rtchat.conversation.notices import (
     UserSaid,
 )
 from rtchat.display.base import Sink
-from rtchat.display.bindings import help_lines
+from rtchat.display.bindings import Talk, help_lines
+from rtchat.display.listening import listening
 from rtchat.display.transcript import Told, Transcript, clean, cleaned, latency_of, tokens_of
 from rtchat.display.words import dollars, echo_text, error_text, seconds, session_summary, tool_call, tool_result
 from rtchat.display.wordwrap import WordWrap
@@ -58,6 +59,7 @@ class PlainDisplay:
         self._quiet = quiet
         self._transcript = Transcript()
         self._echo_told = ("", False)  # what is done against echo, and whether it was measured
+        self._state_told = ""
         self._printed: dict[str, str] = {}  # text mode: what of each unfinished answer is out already
         self._wrap = WordWrap()
         self._open = ""  # text mode: the item whose last printed line has no newline yet
@@ -101,9 +103,15 @@ class PlainDisplay:
     def typing(self, text: str | None, cursor: int = 0) -> None:
         """Nothing: the finished line is printed as the user's."""
 
+    def switches(self, talk: Talk, *, muted: bool) -> None:
+        """Print whether the microphone is open, and what opens it."""
+        self._transcript.switch(talk, muted=muted)
+        if self._spoken and not self._quiet:
+            self._tell_state()
+
     def toggle_help(self) -> None:
         """Print what the keys do."""
-        for keys, does in help_lines():
+        for keys, does in help_lines(self._transcript.status.talk or Talk.OPEN):
             self._note(f"{keys}: {does}")
 
     def _note(self, text: str) -> None:
@@ -142,7 +150,7 @@ class PlainDisplay:
             case SessionStarted(server=server, model=model) if self._spoken:
                 self._note(clean(f"[connected to {server}, {model}]"))
             case StateChanged(state=state) if self._spoken or state == "reconnecting":
-                self._note(f"[{clean(state)}]")
+                self._tell_state()
             case EchoTold(echo=echo, erle_db=erle_db) if self._spoken:
                 told = (echo, erle_db is not None)
                 if told != self._echo_told:  # not each time that it is measured
@@ -152,6 +160,13 @@ class PlainDisplay:
                 self._note(_turn(notice))
             case SessionEnded() if self._spoken:
                 self._note(f"[{session_summary(self._transcript.status)}]")
+
+    def _tell_state(self) -> None:
+        now = listening(self._transcript.status)
+        told = f"[{now.word}: {now.hint}]" if now.hint else f"[{now.word}]"
+        if told != self._state_told:
+            self._state_told = told
+            self._note(told)
 
     def _stream(self, said: AssistantSaid) -> None:
         """Text mode: print what is new of this answer."""

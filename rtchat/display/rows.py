@@ -12,7 +12,8 @@ from rich.console import Console
 from rich.text import Text
 
 from rtchat.conversation.notices import AssistantSaid, ErrorTold, ToolCalled, UserSaid
-from rtchat.display.bindings import help_lines
+from rtchat.display.bindings import Talk, help_lines
+from rtchat.display.listening import Listening, listening
 from rtchat.display.transcript import Line, Status, Told, Transcript
 from rtchat.display.words import (
     clock,
@@ -39,6 +40,7 @@ STATES = {
     "thinking": ("◐", "yellow"),
     "speaking": ("●", "magenta"),
     "muted": ("○", "red"),
+    "push to talk": ("○", "green"),
     "reconnecting": ("◌", "yellow"),
     "closed": ("○", "dim"),
 }
@@ -101,22 +103,26 @@ def status_rows(
         width: Columns.
         rows: Rows that may be used.
     """
-    glyph, colour = STATES.get(status.state, ("○", "dim"))
+    heard = listening(status)
+    glyph, colour = STATES.get(heard.word, ("○", "dim"))
     cells = 8 if width >= 72 else 4
-    word = f"{status.state:<12}" if any(level is not None for level in levels) else status.state
+    microphone, loudspeaker = levels
+    word = f"{heard.word:<12}" if levels != (None, None) else heard.word
     state: list[Ranked] = [(0, Text(f"{glyph} {word}", f"bold {colour}"))]
-    for name, level in zip(("mic", "out"), levels, strict=True):
-        if level is not None:
-            off = name == "mic" and status.state == "muted"
-            state.append((1, Text.assemble((f"{name} ", "dim"), _meter(0 if off else level, cells))))
+    if microphone is not None:
+        state.append((1, Text.assemble(("mic ", "dim"), _microphone(heard, microphone, cells))))
+    if loudspeaker is not None:
+        state.append((1, Text.assemble(("out ", "dim"), _meter(loudspeaker, cells))))
+    if microphone is not None and heard.hint:
+        state.append((2, Text(heard.hint)))
     facts = [
-        (4, echo_text(status.echo, status.erle_db) if levels[0] is not None else ""),
-        (2, f"{status.latency_ms} ms" if status.latency_ms is not None else ""),
-        (6, f"{count(status.tokens)} tokens" if status.tokens else ""),
-        (5, dollars(status.cost_usd) if status.cost_usd else ""),
-        (3, clock(t)),
-        (8, underruns_text(status.underruns)),
-        (7, "? keys"),
+        (5, echo_text(status.echo, status.erle_db) if levels[0] is not None else ""),
+        (3, f"{status.latency_ms} ms" if status.latency_ms is not None else ""),
+        (7, f"{count(status.tokens)} tokens" if status.tokens else ""),
+        (6, dollars(status.cost_usd) if status.cost_usd else ""),
+        (4, clock(t)),
+        (9, underruns_text(status.underruns)),
+        (8, "? keys"),
     ]
     details = [(rank, Text(text, "dim")) for rank, text in facts if text]
     if rows == 1 or width < 20 or sum(text.cell_len + 3 for _, text in [*state, *details]) <= width:
@@ -131,11 +137,12 @@ def meter_steps(dbfs: float | None, steps: int = 16) -> int | None:
     return max(0, min(steps, round((1 - dbfs / METER_FLOOR_DBFS) * steps)))
 
 
-def help_rows(console: Console, width: int, playback: str) -> list[Text]:
+def help_rows(console: Console, width: int, playback: str, talk: Talk | None = None) -> list[Text]:
     """The keys and what they do, and how the loudspeaker is supplied."""
-    column = max(len(shown) for shown, _ in help_lines()) + 2
+    keys = help_lines(talk or Talk.OPEN)
+    column = max(len(shown) for shown, _ in keys) + 2
     rows: list[Text] = []
-    for shown, does in help_lines():
+    for shown, does in keys:
         if width < WIDE:
             rows += _wrap(console, Text(f"{shown} ", "bold").append(does, "dim"), width)
             continue
@@ -181,6 +188,17 @@ def _answer(transcript: Transcript, line: AssistantSaid) -> Text:
 def _tool(tool: ToolCalled) -> Text:
     body = Text(tool.name, "yellow").append(f" {short(tool.arguments)} ", "dim")
     return body.append(tool_result(tool), "dim" if tool.status in ("ok", "running") else "red")
+
+
+def _microphone(heard: Listening, level: int, cells: int) -> Text:
+    """The meter, or the word for a microphone that nobody listens to, as wide."""
+    match heard.microphone:
+        case "open":
+            return _meter(level, cells)
+        case "muted":
+            return Text("MUTED"[:cells], "bold red reverse").append(" " * max(0, cells - 5))
+        case "shut":
+            return Text(f"{'off':<{cells}}", "dim")
 
 
 def _meter(level: int, cells: int) -> Text:

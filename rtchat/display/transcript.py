@@ -25,6 +25,7 @@ from rtchat.conversation.notices import (
     TurnEnded,
     UserSaid,
 )
+from rtchat.display.bindings import Talk
 
 REMEMBERED = 256
 """Items of which something is remembered after they left the transcript."""
@@ -79,6 +80,8 @@ class Status:
         tokens: Tokens of the whole session.
         cost_usd: Dollars of the whole session.
         turns: Turns that ended.
+        talk: What the space key does for the microphone; None where there are no keys.
+        muted: The microphone is muted, whatever the state.
         underruns: Gaps in the assistant's voice, of the whole session.
         reason: Why the session ended; empty while it lasts.
     """
@@ -94,6 +97,8 @@ class Status:
     tokens: int = 0
     cost_usd: float = 0.0
     turns: int = 0
+    talk: Talk | None = None
+    muted: bool = False
     underruns: int = 0
     reason: str = ""
 
@@ -127,6 +132,11 @@ class Transcript:
                 self.interrupted.append(item_id)
             case _:
                 self.status = _status_after(self.status, notice)
+
+    def switch(self, talk: Talk, *, muted: bool) -> None:
+        """Take in how the keys have set the microphone."""
+        self.version += 1
+        self.status = replace(self.status, talk=talk, muted=muted)
 
     def settle(self) -> list[Line]:
         """Take the lines at the top that will not change any more.

@@ -69,10 +69,10 @@ def screen() -> Callable[..., Screen]:
 def program(tmp_path: Path) -> Iterator[Callable[..., Program]]:
     started: list[Program] = []
 
-    def start(source: str, columns: int = 80, lines: int = 24) -> Program:
+    def start(source: str, columns: int = 80, lines: int = 24, **options: object) -> Program:
         path = tmp_path / f"program{len(started)}.py"
         path.write_text(source, encoding="utf-8")
-        started.append(Program(path, columns, lines))
+        started.append(Program(path, columns, lines, **options))
         return started[-1]
 
     yield start

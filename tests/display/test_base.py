@@ -13,7 +13,7 @@ from rtchat.display.live import LiveDisplay
 from rtchat.display.ndjson import NdjsonDisplay
 from rtchat.display.plain import PlainDisplay
 
-METHODS = ("closed", "show", "meter", "tell", "typing", "toggle_help", "__enter__", "__exit__")
+METHODS = ("closed", "show", "meter", "tell", "typing", "switches", "toggle_help", "__enter__", "__exit__")
 
 
 @pytest.mark.parametrize("display", [LiveDisplay, PlainDisplay, NdjsonDisplay])

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from rtchat.display.bindings import BINDINGS, Action, Key, KeyReader, LineEditor, help_lines
+from rtchat.display.bindings import BINDINGS, Action, Key, KeyReader, LineEditor, Talk, help_lines
 
 
 def fed(*keys):
@@ -23,6 +23,12 @@ def test_no_key_is_in_the_table_twice():
 
 def test_the_help_lists_every_row_of_the_table():
     assert help_lines() == [(binding.shown, binding.does) for binding in BINDINGS]
+
+
+def test_in_push_to_talk_the_help_says_how_the_space_talks():
+    words = {talk: dict(help_lines(Talk[talk]))["space"] for talk in ("OPEN", "TAP", "HOLD")}
+    assert "talk" not in words["OPEN"] and "again to end" in words["TAP"] and "let go to end" in words["HOLD"]
+    assert all("interrupt" in does for does in words.values())
 
 
 def test_other_keys_mean_nothing():

@@ -75,7 +75,7 @@ def test_a_session_on_screen(live, user, answer):
             "tool       get_weather {} → 14 (212 ms)",
             "assistant  It is 14 degrees.",
             "",
-            "● speaking      mic ━━━━────  out ────────",
+            "● speaking      mic off       out ──────── · not listening",
             "  half duplex · 640 ms · 1.2k tokens · $0.012 · 0:04 · ? keys",
         ]
         display.show(5.0, answer("It is 14 degrees.", "It is", status="interrupted"))

@@ -8,7 +8,7 @@ from rich.console import Console
 
 from rtchat.conversation.notices import ErrorTold, ToolCalled
 from rtchat.display import rows
-from rtchat.display.bindings import BINDINGS
+from rtchat.display.bindings import BINDINGS, Talk
 from rtchat.display.transcript import Status, Told, Transcript
 
 CONSOLE = Console(file=io.StringIO(), width=80, height=24, force_terminal=True)
@@ -122,14 +122,15 @@ def test_each_turn_of_the_user_begins_after_an_empty_row(user, answer):
 
 
 def test_status_on_one_row_where_there_is_room():
-    assert plain(rows.status_rows(BUSY, (0, 9), 192.5, 120, 2)) == [
-        "● speaking      mic ────────  out ━━━━╾─── · half duplex · 640 ms · 12.3k tokens · $0.042 · 3:12 · ? keys"
+    assert plain(rows.status_rows(BUSY, (0, 9), 192.5, 130, 2)) == [
+        "● speaking      mic off       out ━━━━╾─── · not listening"
+        " · half duplex · 640 ms · 12.3k tokens · $0.042 · 3:12 · ? keys"
     ]
 
 
 def test_status_on_two_rows_where_there_is_less():
     assert plain(rows.status_rows(BUSY, (0, 16), 192, 79, 2)) == [
-        "● speaking      mic ────────  out ━━━━━━━━",
+        "● speaking      mic off       out ━━━━━━━━ · not listening",
         "  half duplex · 640 ms · 12.3k tokens · $0.042 · 3:12 · ? keys",
     ]
 
@@ -137,8 +138,9 @@ def test_status_on_two_rows_where_there_is_less():
 @pytest.mark.parametrize(
     ("width", "shown"),
     [
-        (60, "● speaking      mic ━━──  out ──── · 640 ms · 3:12"),
-        (40, "● speaking      mic ━━──  out ────"),
+        (70, "● speaking      mic off   out ──── · not listening · 640 ms · 3:12"),
+        (60, "● speaking      mic off   out ──── · not listening · 640 ms"),
+        (40, "● speaking      mic off   out ────"),
         (12, "● speaking"),
     ],
 )
@@ -158,12 +160,42 @@ def test_without_a_microphone_echo_is_nobody_s_business():
 
 def test_gaps_in_the_voice_are_told_where_there_is_room():
     ragged = replace(BUSY, underruns=2)
-    assert "2 underruns" in rows.status_rows(ragged, (0, 0), 0, 130, 1)[0].plain
+    assert "2 underruns" in rows.status_rows(ragged, (0, 0), 0, 140, 1)[0].plain
     assert "underrun" not in rows.status_rows(ragged, (0, 0), 0, 60, 1)[0].plain
 
 
-def test_a_muted_microphone_shows_no_level():
-    assert "mic ────────" in rows.status_rows(Status(state="muted"), (16, None), 0, 80, 1)[0].plain
+@pytest.mark.parametrize(
+    ("status", "width", "shown"),
+    [
+        (Status(state="listening", talk=Talk.OPEN), 79, "● listening     mic ━━━━────  out ────────"),
+        (Status(state="muted"), 79, "○ muted         mic MUTED     out ────────"),
+        (
+            Status(state="speaking", echo="aec", talk=Talk.OPEN, muted=True),
+            79,
+            "● speaking      mic MUTED     out ──────── · m unmutes",
+        ),
+        (Status(state="muted", talk=Talk.OPEN), 44, "○ muted         mic MUTE  out ────"),
+        (
+            Status(state="listening", talk=Talk.HOLD),
+            79,
+            "○ push to talk  mic off       out ──────── · hold space to talk",
+        ),
+        (
+            Status(state="hearing", talk=Talk.HOLD),
+            79,
+            "● hearing       mic ━━━━────  out ──────── · let go to end",
+        ),
+        (
+            Status(state="thinking", talk=Talk.TAP),
+            79,
+            "◐ thinking      mic off       out ──────── · space starts, space ends",
+        ),
+    ],
+)
+def test_a_microphone_that_nobody_listens_to_shows_no_level(status, width, shown):
+    assert plain(rows.status_rows(status, (8, 0), 0, width, 2))[0].startswith(shown)
+    (label,) = rows.status_rows(replace(status, state="muted"), (8, 0), 0, width, 1)
+    assert "reverse" in styles(label, "MUTE") and "mic " in label.plain
 
 
 @pytest.mark.parametrize(
@@ -171,6 +203,11 @@ def test_a_muted_microphone_shows_no_level():
 )
 def test_meter_steps(dbfs, steps):
     assert rows.meter_steps(dbfs) == steps
+
+
+def test_the_help_says_how_to_talk():
+    assert "let go" in "\n".join(plain(rows.help_rows(CONSOLE, 79, "", Talk.HOLD)))
+    assert "again to end" in "\n".join(plain(rows.help_rows(CONSOLE, 40, "", Talk.TAP))).replace("\n", " ")
 
 
 def test_the_help_shows_every_key():

@@ -98,12 +98,15 @@ def terminal(world: Path, tmp_path: Path) -> Iterator[Callable[..., Program]]:
     """`terminal("text")`: the command in a real terminal, to look at and type into."""
     started: list[Program] = []
 
-    def start(*arguments: str, columns: int = 80, lines: int = 24, **variables: str) -> Program:
+    def start(
+        *arguments: str, columns: int = 80, lines: int = 24, kitty: int | None = None, **variables: str
+    ) -> Program:
         script = tmp_path / f"rtchat{len(started)}.py"
         script.write_text(
             f"import sys\nsys.argv = {['rtchat', *arguments]!r}\nfrom rtchat.cli import main\nmain()\n"
         )
-        started.append(Program(script, columns, lines, env={**os.environ, "TERM": "xterm-256color", **variables}))
+        environment = {**os.environ, "TERM": "xterm-256color", **variables}
+        started.append(Program(script, columns, lines, env=environment, kitty=kitty))
         return started[-1]
 
     yield start
