@@ -104,11 +104,23 @@ class PrivatePulse:
         command = ["paplay", *_RAW, "--device=mic_feed", "--latency-msec=20"]
         subprocess.run(command, env=self._all_env(), input=pcm, timeout=60 + len(pcm) / RATE, check=True)
 
+    def plug_in(self, loudspeaker: str, *properties: str) -> None:
+        """Add another loudspeaker; `properties` are arguments of module-null-sink."""
+        self.pactl("load-module", "module-null-sink", f"sink_name={loudspeaker}", "norewinds=1", *properties)
+
+    def take_out(self, *names: str) -> None:
+        """Unplug the loudspeakers and microphones of these names."""
+        for name in names:
+            for line in self.pactl("list", "short", "modules").splitlines():
+                words = line.split()
+                if f"sink_name={name}" in words or f"source_name={name}" in words:
+                    self.pactl("unload-module", words[0])
+
     @contextlib.contextmanager
-    def listen(self) -> Iterator[Recording]:
-        """Record what the loudspeaker plays while the block runs."""
+    def listen(self, loudspeaker: str = "speaker") -> Iterator[Recording]:
+        """Record what a loudspeaker plays while the block runs."""
         path = self.folder / f"monitor-{time.monotonic_ns()}.raw"
-        command = ["parec", *_RAW, "--device=speaker.monitor", "--latency-msec=10", str(path)]
+        command = ["parec", *_RAW, f"--device={loudspeaker}.monitor", "--latency-msec=10", str(path)]
         process = subprocess.Popen(command, env=self._all_env())
         recording = Recording(path)
         try:

@@ -1,8 +1,5 @@
 """A microphone and a loudspeaker as PortAudio callback streams.
 
-The callbacks run on PortAudio's threads. They read the clock, hand the microphone's bytes over, fetch the
-loudspeaker's bytes, and decide nothing.
-
 One stream for both directions is used where both are one piece of hardware, hence one clock. Everywhere else there
 are two: a software device (ALSA's `default`, `pulse`) may hide two clocks behind one name, which a single stream
 answers with a gap every few minutes, and through ALSA's pulse plugin such a stream may never start.
@@ -10,200 +7,68 @@ answers with a gap every few minutes, and through ALSA's pulse plugin such a str
 
 from __future__ import annotations
 
-import time
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from rtchat.audio.clock import DeviceClock
-from rtchat.audio.devices import Device, choose, devices_of
-from rtchat.audio.portaudio import GO_ON, INPUT_OVERFLOW, OUTPUT_UNDERFLOW, STOP, PortAudio, ShapeRefused
+from rtchat.audio.devices import Device, Side, choose, devices_of, fresh_devices
+from rtchat.audio.portaudio import PortAudio, ShapeRefused
+from rtchat.audio.stream import Stream, described
+from rtchat.audio.stream import now as now
 from rtchat.chunk import AudioFormat
 from rtchat.errors import DeviceError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    OnCapture = Callable[[bytes, float], None]
-    """(block in the device's format, seconds of its first sample), on PortAudio's thread."""
-    Fill = Callable[[int, float], bytes]
-    """(frames, seconds at which the first leaves the loudspeaker) -> the frames, on PortAudio's thread."""
+    from rtchat.audio.stream import Fill, OnCapture
+
     Capture = Callable[[AudioFormat], OnCapture]
     Playback = Callable[[AudioFormat], Fill]
 
-BLOCK_MS = 8
-"""PortAudio keeps three blocks in the ALSA buffer: 24 ms that a flush cannot call back, and 16 ms to be late by."""
-
-STALLED_SECONDS = 3.0
-"""A stream that has not called back for so long is dead."""
-
-_PROVEN_CALLS = 6
-_PROVEN_SECONDS = 0.6
 _OTHER_RATES = (48_000, 44_100, 32_000, 16_000)
 
 
-def now() -> float:
-    """Seconds on the clock of every time in this package."""
-    return time.perf_counter()
-
-
-class StreamClock:
-    """A stream's own clock, as seconds of `now`.
-
-    A callback may be late, never early: the smallest difference seen between the clocks is the true one. It may
-    creep up, as the clocks drift, and is taken afresh when one of them was set.
-    """
-
-    def __init__(self) -> None:
-        self._offset: float | None = None
-
-    def seconds(self, stream_time: float, at: float) -> float:
-        """The stream's `stream_time`, its time now, as seconds of `now`, which says `at`."""
-        offset = at - stream_time
-        if self._offset is None or offset < self._offset or offset - self._offset > 0.05:
-            self._offset = offset
-        else:
-            self._offset += (offset - self._offset) * 0.001
-        return stream_time + self._offset
-
-
-class Stream:
-    """One PortAudio stream.
-
-    Args:
-        library: PortAudio.
-        form: Rate and channels of each direction.
-        microphone: The device to record from, None for no input.
-        loudspeaker: The device to play to, None for no output.
-        on_capture: Takes the microphone's blocks.
-        fill: Gives the loudspeaker's blocks.
-
-    Attributes:
-        calls: Callbacks so far.
-        flags: Callbacks in which the device said that it had lost or missed sound.
-
-    Raises:
-        ShapeRefused: The device does not take this rate or number of channels.
-        DeviceError: It is busy, gone or broken.
-    """
-
-    def __init__(
-        self,
-        library: PortAudio,
-        form: AudioFormat,
-        *,
-        microphone: Device | None,
-        loudspeaker: Device | None,
-        on_capture: OnCapture | None,
-        fill: Fill | None,
-    ) -> None:
-        self.name = _described(microphone, loudspeaker)
-        self.calls = 0
-        self.flags = 0
-        self._on_capture = on_capture
-        self._fill = fill
-        self._form = form
-        self._clock = StreamClock()
-        self._recorded = DeviceClock(form.rate)
-        self._played = DeviceClock(form.rate)
-        self._called = now()
-        self._crash: Exception | None = None
-        self._over = False
-        self._stream: Any = library.open(
-            rate=form.rate,
-            channels=form.channels,
-            block=form.samples_in(BLOCK_MS),
-            callback=self._callback,
-            input_device=microphone.index if microphone else None,
-            output_device=loudspeaker.index if loudspeaker else None,
-            name=self.name,
-        )
-
-    def end(self) -> None:
-        """Let the next callback be the last: one into an interpreter that is ending would crash it."""
-        self._over = True
-
-    def close(self) -> None:
-        """Stop at once and let the device go; a device that is gone is let go too."""
-        with suppress(OSError):  # it was unplugged: there is nothing left to release
-            self._stream.close()
-
-    def proven(self) -> bool:
-        """Wait until it has called back a few times; False when it does not."""
-        deadline = now() + _PROVEN_SECONDS
-        while self.calls < _PROVEN_CALLS and now() < deadline:
-            time.sleep(0.01)
-        return self.calls >= _PROVEN_CALLS
-
-    def failure(self) -> DeviceError | None:
-        """Why it has stopped, None while it runs."""
-        if self._crash is not None:
-            return DeviceError(f"{self.name} stopped: {self._crash}.", hint="This is a fault in rtchat; report it.")
-        try:
-            active = self._stream.is_active()
-        except OSError:
-            active = False
-        if active and now() - self._called < STALLED_SECONDS:
-            return None
-        return DeviceError(
-            f"{self.name} has stopped: it was unplugged, or its sound server ended.",
-            hint="Plug it in, or choose another one (`rtchat devices` lists them), and start again.",
-        )
-
-    def _callback(
-        self, data: bytes | None, frames: int, times: Mapping[str, float], flags: int
-    ) -> tuple[bytes | None, int]:
-        if self._over:
-            return bytes(frames * self._form.frame_bytes), STOP
-        try:
-            self._called = at = now()
-            self.calls += 1
-            self.flags += bool(flags & (INPUT_OVERFLOW | OUTPUT_UNDERFLOW))
-            current = times["current_time"]
-            base = self._clock.seconds(current, at)
-            if self._on_capture is not None and data:
-                ago = _plausible(current - times["input_buffer_adc_time"], frames / self._form.rate)
-                self._on_capture(data, self._recorded.begins(frames, base - ago))
-            if self._fill is None:
-                return None, GO_ON
-            ahead = _plausible(times["output_buffer_dac_time"] - current, 3 * frames / self._form.rate)
-            return self._fill(frames, self._played.begins(frames, base + ahead)), GO_ON
-        except Exception as error:
-            self._crash = error
-            return bytes(frames * self._form.frame_bytes), STOP
-
-
-def _described(microphone: Device | None, loudspeaker: Device | None) -> str:
-    if microphone and loudspeaker:
-        return f"The microphone and loudspeaker {microphone.name!r}"
-    if microphone:
-        return f"The microphone {microphone.name!r}"
-    return f"The loudspeaker {loudspeaker.name!r}" if loudspeaker else ""
-
-
-def _plausible(seconds: float, otherwise: float) -> float:
-    """A latency, unless the host API gave none (a time of zero) or nonsense."""
-    return seconds if 0 <= seconds < 2 else otherwise
-
-
 class Duplex:
-    """The microphone, the loudspeaker or both, on PortAudio. Every method may block: call them off the event loop.
+    """The microphone, the loudspeaker or both, on PortAudio.
+
+    `open`, `drop`, `mend` and `close` may block, and must not run at the same time: call them on one thread that is
+    not the event loop's.
 
     Args:
         capture: Told the microphone's format, it gives the receiver of its blocks; None for no microphone.
         playback: Told the loudspeaker's format, it gives the source of its blocks; None for no loudspeaker.
+        wanted: Number or part of the name of the device of each side, None for the default; `open` sets it.
 
     Attributes:
-        input_name: The microphone's name once open.
-        output_name: The loudspeaker's name once open.
+        names: The device of each side that is open, or was last.
+        wanted: What to look for, with the names that `open` found in place of numbers.
     """
 
-    def __init__(self, capture: Capture | None, playback: Playback | None) -> None:
-        self.input_name = ""
-        self.output_name = ""
+    def __init__(
+        self,
+        capture: Capture | None,
+        playback: Playback | None,
+        wanted: Mapping[Side, str | None] | None = None,
+    ) -> None:
+        self.names: dict[Side, str] = {}
+        self.wanted: dict[Side, str | None] = dict(wanted or {})
         self._capture = capture
         self._playback = playback
         self._library: PortAudio | None = None
-        self._streams: list[Stream] = []
+        self._devices: list[Device] = []
+        self._streams: dict[Side, Stream] = {}
+        self._flags = 0
+        self._over = False
+
+    @property
+    def input_name(self) -> str:
+        """The microphone's name once open."""
+        return self.names.get("microphone", "")
+
+    @property
+    def output_name(self) -> str:
+        """The loudspeaker's name once open."""
+        return self.names.get("loudspeaker", "")
 
     def open(self, input_device: str | None, output_device: str | None) -> None:
         """Find the devices and start.
@@ -215,78 +80,164 @@ class Duplex:
         Raises:
             DeviceError: There is no such device, it is busy, or PortAudio is missing. `close` is still due.
         """
-        self._library = PortAudio()
-        devices = devices_of(self._library)
-        microphone = choose(devices, input_device, "microphone") if self._capture else None
-        loudspeaker = choose(devices, output_device, "loudspeaker") if self._playback else None
-        self.input_name = microphone.name if microphone else ""
-        self.output_name = loudspeaker.name if loudspeaker else ""
-        one = microphone is not None and microphone == loudspeaker and microphone.is_hardware
-        if one and self._opened_as_one(microphone, loudspeaker):
-            return
-        if loudspeaker is not None:
-            self._streams.append(self._open(self._library, None, loudspeaker))
-        if microphone is not None:
-            self._streams.append(self._open(self._library, microphone, None))
+        self.wanted = {"loudspeaker": output_device} if self._playback else {}
+        if self._capture:
+            self.wanted["microphone"] = input_device
+        self._start_library()
+        chosen = {side: choose(self._devices, name, side) for side, name in self.wanted.items()}
+        self.names = {side: device.name for side, device in chosen.items()}
+        # A number is valid until devices come or go.
+        self.wanted = {side: self.names[side] if name is not None else None for side, name in self.wanted.items()}
+        if not self._opened_as_one(chosen):
+            for side, device in chosen.items():
+                self._streams[side] = self._open({side: device})
+        self.attach()
+
+    def attach(self) -> None:
+        """Let sound flow through the streams that `mend` has opened."""
+        for stream in self._each():
+            if not stream.attached:
+                sides = [side for side, its in self._streams.items() if its is stream]
+                stream.attach(
+                    self._capture(stream.form) if self._capture and "microphone" in sides else None,
+                    self._playback(stream.form) if self._playback and "loudspeaker" in sides else None,
+                )
+
+    # --- while it runs ------------------------------------------------------------------------------------
 
     def failure(self) -> DeviceError | None:
         """Why a stream has stopped, None while all run. Does not block."""
-        return next((failure for stream in self._streams if (failure := stream.failure())), None)
+        return next((failure for stream in self._each() if (failure := stream.failure())), None)
+
+    @property
+    def running(self) -> dict[Side, Stream]:
+        """The stream of each side, whether or not it has stopped; the same for both where one serves both."""
+        return dict(self._streams)
 
     @property
     def flags(self) -> int:
         """Callbacks in which a device said that it had lost or missed sound."""
-        return sum(stream.flags for stream in self._streams)
+        return self._flags + sum(stream.flags for stream in self._each())
 
     @property
     def streams(self) -> int:
-        """How many streams run: 1 for a microphone and loudspeaker in one, or for one of them alone."""
-        return len(self._streams)
+        """How many streams there are: 1 for a microphone and loudspeaker in one, or for one of them alone."""
+        return len(self._each())
+
+    # --- when devices come and go -------------------------------------------------------------------------
+
+    def drop(self, stream: Stream) -> None:
+        """Close a stream that has stopped; what it served is missing until `mend`."""
+        self._flags += stream.flags
+        self._streams = {side: its for side, its in self._streams.items() if its is not stream}
+        stream.close()
+
+    def mend(self) -> list[Side]:
+        """Open what is missing: the wanted device, else the default one. Sound flows once `attach` is called.
+
+        First with the list of devices that there is, which leaves the other side alone. PortAudio renews its list
+        only when it is started again, without any stream: done when nothing runs, or when there is something new.
+
+        Returns:
+            The sides that are still missing.
+        """
+        self._reopen(self._missing())
+        if (missing := self._missing()) and not self._over and (not self._streams or self._is_new(missing)):
+            self._stop()
+            with suppress(DeviceError):  # there is none at all
+                self._start_library()
+            self._reopen(self._missing())
+        if self._over:  # nobody waited for this
+            self._stop()
+        return self._missing()
+
+    def end(self) -> None:
+        """Leave everything behind: no callback comes any more, and what still opens is closed."""
+        self._over = True
+        for stream in self._each():
+            stream.end()
 
     def close(self) -> None:
         """Stop every stream and release PortAudio; may be called whether or not `open` succeeded.
 
-        On PulseAudio whose server has died, PortAudio never comes back from it.
+        On PulseAudio whose server has died or hangs, PortAudio may never come back from it.
         """
-        for stream in self._streams:
+        self._stop()
+
+    # --- inside -------------------------------------------------------------------------------------------
+
+    def _each(self) -> list[Stream]:
+        return list(dict.fromkeys(self._streams.values()))
+
+    def _missing(self) -> list[Side]:
+        return [side for side in self.wanted if side not in self._streams]
+
+    def _start_library(self) -> None:
+        self._devices = []
+        self._library = PortAudio()
+        self._devices = devices_of(self._library)
+
+    def _stop(self) -> None:
+        for stream in self._each():
             stream.end()
         try:
-            while self._streams:
-                self._streams.pop().close()
+            for stream in self._each():
+                self.drop(stream)
         finally:
             library, self._library = self._library, None
             if library is not None:
                 library.close()
 
-    def _opened_as_one(self, microphone: Device | None, loudspeaker: Device | None) -> bool:
-        """Try one stream for both directions; False when it does not open or does not run."""
-        assert self._library is not None
+    def _reopen(self, sides: list[Side]) -> None:
+        if self._library is None:
+            return
+        if len(sides) == len(self.wanted) == 2:
+            with suppress(DeviceError):
+                if self._opened_as_one({side: choose(self._devices, self.wanted[side], side) for side in sides}):
+                    return
+        for side in sides:
+            for name in dict.fromkeys((self.wanted[side], None)):
+                with suppress(DeviceError):
+                    device = choose(self._devices, name, side)
+                    stream = self._open({side: device})
+                    if stream.proven():
+                        self._streams[side], self.names[side] = stream, device.name
+                        break
+                    stream.close()
+
+    def _is_new(self, sides: list[Side]) -> bool:
+        """Whether a device that can serve one of these sides is there that PortAudio's list lacks."""
+        known = {(side, device.name) for side in sides for device in self._devices if device.channels(side)}
+        fresh = {(side, device.name) for device in fresh_devices() for side in sides if device.channels(side)}
+        return not fresh <= known
+
+    def _opened_as_one(self, chosen: Mapping[Side, Device]) -> bool:
+        """Try one stream for both directions; False when that is not right, does not open or does not run."""
+        device = chosen.get("microphone")
+        if device is None or device != chosen.get("loudspeaker") or not device.is_hardware:
+            return False
         try:
-            stream = self._open(self._library, microphone, loudspeaker)
+            stream = self._open(chosen)
         except DeviceError:
             return False
         if not stream.proven():
             stream.close()
             return False
-        self._streams.append(stream)
+        self._streams = dict.fromkeys(chosen, stream)
+        self.names = dict.fromkeys(chosen, device.name)
         return True
 
-    def _open(self, library: PortAudio, microphone: Device | None, loudspeaker: Device | None) -> Stream:
+    def _open(self, chosen: Mapping[Side, Device]) -> Stream:
         """Open at the device's own rate, in mono if it can; other shapes are tried in turn."""
-        refused = DeviceError("The device takes no known format.")
+        assert self._library is not None
+        microphone, loudspeaker = chosen.get("microphone"), chosen.get("loudspeaker")
         for form in _shapes(microphone, loudspeaker):
-            try:
-                return Stream(
-                    library,
-                    form,
-                    microphone=microphone,
-                    loudspeaker=loudspeaker,
-                    on_capture=self._capture(form) if microphone and self._capture else None,
-                    fill=self._playback(form) if loudspeaker and self._playback else None,
-                )
-            except ShapeRefused as error:
-                refused = error
-        raise DeviceError(refused.message, hint="Choose another one: `rtchat devices` lists them.")
+            with suppress(ShapeRefused):
+                return Stream(self._library, form, microphone=microphone, loudspeaker=loudspeaker)
+        raise DeviceError(
+            f"{described(microphone, loudspeaker)} opens at no rate, neither its own nor 48, 44.1, 32 or 16 kHz.",
+            hint="Choose another one: `rtchat devices` lists them.",
+        )
 
 
 def _shapes(microphone: Device | None, loudspeaker: Device | None) -> list[AudioFormat]:

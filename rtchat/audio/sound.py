@@ -190,7 +190,7 @@ class Sound:
         Without a loudspeaker (`playback=False`) it is dropped, and nothing is ever heard.
         """
         if self._request.playback:
-            self._speaker.play(item_id, content_index, pcm)
+            self._speaker.play(item_id, content_index, pcm, now())
             self._wake.set()
 
     def drain(self, item_id: str) -> None:
@@ -237,9 +237,9 @@ class Sound:
 
         `Heard` about every 50 ms while something plays, and at the end of each part, then with all of it. `Drained`
         when all that was played has left the loudspeaker. `DeviceLost` when there is nothing to record from, or to
-        play to; what is queued waits. `DeviceFound` when there is again, or when another device serves. `Caution` when
-        something is odd, once for each kind. `DeviceError` when sound cannot go on; it is the last. Ends when the
-        sound is closed.
+        play to; what is queued waits. `DeviceFound` when there is again, or when another device serves. `Caution`
+        when something is odd, once for each kind. `DeviceError` when sound cannot go on; it is the last. Ends when
+        the sound is closed.
         """
         while (report := await self._reports.get()) is not None:
             if isinstance(report, Exception) and not isinstance(report, DeviceError):
@@ -270,9 +270,7 @@ class Sound:
 
     def _playback(self, form: AudioFormat) -> Callable[[int, float], bytes]:
         """The source of the loudspeaker's blocks, for a device of this format."""
-        if self._keeper is None:
-            self._speaker = Speaker(form, threading.Lock())
-        elif form != self._speaker.device:
+        if self._keeper is None or form != self._speaker.device:
             self._speaker = Speaker(form, threading.Lock())
         return self._speaker.read
 

@@ -47,6 +47,11 @@ class Worker:
         self._calls.put(None)
         self._thread.join(_JOIN_SECONDS)
 
+    def leave(self, last: Callable[[], object]) -> None:
+        """Wait for nothing any more: `last` is called on the thread if ever the call that hangs comes back."""
+        self._calls.put(partial(_settle, Future(), last))
+        self._calls.put(None)
+
     def _run(self) -> None:
         while (call := self._calls.get()) is not None:
             call()

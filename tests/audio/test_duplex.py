@@ -3,25 +3,10 @@ from itertools import pairwise
 
 import pytest
 
-from rtchat.audio import duplex
-from rtchat.audio.duplex import Duplex, StreamClock
+from rtchat.audio import devices, duplex, stream
+from rtchat.audio.duplex import Duplex
 from rtchat.chunk import AudioFormat
 from rtchat.errors import DeviceError
-
-
-def test_a_late_callback_does_not_move_the_clock():
-    clock = StreamClock()
-    assert clock.seconds(100.0, 5.0) == 5.0
-    assert clock.seconds(100.01, 5.014) == pytest.approx(5.01, abs=1e-4)  # 4 ms late
-    assert clock.seconds(100.02, 5.0199) == pytest.approx(5.0199)  # earlier than all before: that is the truth
-    assert clock.seconds(100.03, 5.04) == pytest.approx(5.0299, abs=1e-4)
-
-
-def test_a_clock_that_was_set_is_followed():
-    clock = StreamClock()
-    clock.seconds(100.0, 5.0)
-    assert clock.seconds(4000.01, 5.01) == pytest.approx(5.01)
-    assert clock.seconds(4000.02 - 3600, 5.02) == pytest.approx(5.02)
 
 
 class Ends:
@@ -92,7 +77,7 @@ def test_a_software_device_gets_a_stream_for_each_direction(pulse):
 def test_one_piece_of_hardware_gets_one_stream(pulse, monkeypatch):
     # There is no hardware here, so a software device is said to be hardware. Through ALSA's pulse plugin such a
     # stream starts in some four of five tries, which is why a software device never gets one otherwise.
-    monkeypatch.setattr(duplex.Device, "is_hardware", property(lambda device: True))
+    monkeypatch.setattr(devices.Device, "is_hardware", property(lambda device: True))
     counts = []
     while 1 not in counts and len(counts) < 10:
         ends = Ends()
@@ -108,9 +93,9 @@ def test_one_piece_of_hardware_gets_one_stream(pulse, monkeypatch):
 
 @pytest.mark.sound
 def test_one_stream_that_does_not_run_becomes_two(pulse, monkeypatch):
-    monkeypatch.setattr(duplex.Device, "is_hardware", property(lambda device: True))
-    monkeypatch.setattr(duplex, "_PROVEN_CALLS", 1_000_000)
-    monkeypatch.setattr(duplex, "_PROVEN_SECONDS", 0.05)
+    monkeypatch.setattr(devices.Device, "is_hardware", property(lambda device: True))
+    monkeypatch.setattr(stream, "_PROVEN_CALLS", 1_000_000)
+    monkeypatch.setattr(stream, "_PROVEN_SECONDS", 0.05)
     ends = Ends()
     opened = Duplex(ends.capture, ends.playback)
     try:

@@ -217,10 +217,10 @@ async def test_giving_up_while_it_opens_leaves_nothing_open(pulse):
 
 HANGING = """
 import asyncio, threading
-from rtchat.audio import duplex, sound
+from rtchat.audio import keeper, sound, stream
 
-sound.CLOSE_SECONDS = 0.5
-duplex.Stream.close = lambda stream: threading.Event().wait()  # as PortAudio does once PulseAudio has died
+keeper.CLOSE_SECONDS = 0.5
+stream.Stream.close = lambda stream: threading.Event().wait()  # as PortAudio does once PulseAudio has died
 
 async def main():
     async with sound.Sound(sound.SoundRequest()) as it:
