@@ -25,6 +25,7 @@ def _load(name: str):
 
 _pulse = _load("private_pulse")
 _load("rooms")
+_load("live_room")
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 import typer
 
 from rtchat import __version__
-from rtchat.cli import lists, modes, serving
+from rtchat.cli import doctor, lists, modes, serving
 from rtchat.errors import RtchatError
 
 app = typer.Typer(
@@ -29,6 +29,7 @@ app = typer.Typer(
 modes.add_to(app)
 serving.add_to(app)
 lists.add_to(app)
+doctor.add_to(app)
 
 
 def _print_version(wanted: bool) -> None:

@@ -1,0 +1,243 @@
+"""What a pair of devices is worth: figures from a take of the test sound, and what they recommend. Pure.
+
+::
+
+    Take (what the devices were given and what they gave, and when) ─ measure() ─> SoundCheck ─ advice() ─> to do
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+import soxr
+
+from rtchat.audio.sweep import Response, TestSound, drift, response
+from rtchat.chunk import WIRE, AudioFormat, to_float
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Samples = NDArray[np.float32]
+    Erle = Callable[[Samples, Samples], float | None]
+    """(played, recorded), both 24 kHz mono and on one clock -> decibels by which the canceller weakens the echo."""
+
+Echo = Literal["aec", "half-duplex", "none"]
+
+FEW_DB = 3.0
+"""Under this ERLE a canceller is no help: half duplex then."""
+FAINT_DB = -50.0
+"""Echo this much under what is played is no speech to any detector: an assistant at -20 dBFS comes back at -70."""
+
+_CLIPPED = 32_440  # 0.1 dB below full scale
+_FRAME = WIRE.samples_in(20)
+
+
+@dataclass(frozen=True, slots=True)
+class Take:
+    """One playing of the test sound.
+
+    Attributes:
+        microphone: Format of the microphone's blocks; None where there is no microphone.
+        loudspeaker: The loudspeaker's; None where there is none.
+        recorded: Blocks of the microphone: (when it was called back, when the block begins, the block).
+        played: Blocks of the loudspeaker: (when it was called back, when the block is heard, where in the
+            test sound it begins, in samples at the loudspeaker's rate).
+        flags: Times that a device said it had lost sound while the test sound played.
+        input_name: The microphone.
+        output_name: The loudspeaker.
+    """
+
+    microphone: AudioFormat | None
+    loudspeaker: AudioFormat | None
+    recorded: list[tuple[float, float, bytes]]
+    played: list[tuple[float, float, int]]
+    flags: int = 0
+    input_name: str = ""
+    output_name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SoundCheck:
+    """What was found about a pair of devices; None and "" stand for what is not known.
+
+    Attributes:
+        input_name: The microphone.
+        output_name: The loudspeaker.
+        input_rate: Samples a second at which the microphone was opened.
+        output_rate: The same for the loudspeaker.
+        silent: The microphone gives nothing but zeros.
+        noise_dbfs: RMS of the room while nothing plays.
+        peak_dbfs: The loudest sample that the microphone gave.
+        clipped: Share of the microphone's samples that are at full scale.
+        echo_db: How loud the loudspeaker comes back, relative to what is played; None for no echo.
+        echo_ms: From a sample's leaving the loudspeaker to its coming back, by the devices' clocks.
+        round_trip_ms: From handing a sample to the loudspeaker to being handed it by the microphone.
+        erle_db: By how many decibels the canceller weakens the echo.
+        dropouts: Times that sound was lost.
+        drift_ppm: By how much the microphone's clock is faster than the loudspeaker's.
+        echo: What is to be done against echo with these devices.
+        checked_at: When, in ISO 8601.
+    """
+
+    input_name: str = ""
+    output_name: str = ""
+    input_rate: int | None = None
+    output_rate: int | None = None
+    silent: bool = False
+    noise_dbfs: float | None = None
+    peak_dbfs: float | None = None
+    clipped: float = 0.0
+    echo_db: float | None = None
+    echo_ms: float | None = None
+    round_trip_ms: float | None = None
+    erle_db: float | None = None
+    dropouts: int = 0
+    drift_ppm: float | None = None
+    echo: Echo = "none"
+    checked_at: str = ""
+
+
+def measure(sound: TestSound, take: Take, erle: Erle | None = None) -> SoundCheck:
+    """The figures of a take.
+
+    Args:
+        sound: What was played.
+        take: What came of it.
+        erle: Runs the canceller over it; None where there is no canceller.
+    """
+    check = SoundCheck(
+        input_name=take.input_name,
+        output_name=take.output_name,
+        input_rate=take.microphone.rate if take.microphone else None,
+        output_rate=take.loudspeaker.rate if take.loudspeaker else None,
+        dropouts=take.flags,
+    )
+    if take.microphone is None or not take.recorded:
+        return check
+    recording = _recording(take.recorded, take.microphone)
+    check = _with_levels(check, recording, b"".join(block for _, _, block in take.recorded))
+    if take.loudspeaker is None or not take.played or check.silent:
+        return check
+    origin = _origin(take, take.loudspeaker, take.microphone)
+    check = replace(check, noise_dbfs=_noise(recording[max(0, origin) :][: sound.sweep.start]))
+    found = response(sound, recording, origin)
+    if found is None:
+        return check
+    return _with_echo(check, sound, take, recording, origin, found, erle)
+
+
+def _with_levels(check: SoundCheck, recording: Samples, raw: bytes) -> SoundCheck:
+    levels = np.abs(np.frombuffer(raw, "<i2").astype(np.int32))
+    full = levels >= _CLIPPED
+    # A single sample at full scale may be a loud one; two in a row are flat.
+    flat = np.count_nonzero(full[1:] & full[:-1])
+    peak = int(levels.max())
+    return replace(
+        check,
+        silent=peak == 0,
+        noise_dbfs=_noise(recording),
+        peak_dbfs=20 * float(np.log10(peak / 32768)) if peak else None,
+        clipped=float(flat / len(levels)),
+    )
+
+
+def _with_echo(
+    check: SoundCheck,
+    sound: TestSound,
+    take: Take,
+    recording: Samples,
+    origin: int,
+    found: Response,
+    erle: Erle | None,
+) -> SoundCheck:
+    steadiness = drift(sound, recording, origin, found)
+    played = np.zeros(len(recording), np.float32)
+    begin = max(0, origin)
+    piece = sound.samples[begin - origin :][: len(recording) - begin]
+    played[begin : begin + len(piece)] = piece
+    reached = erle(played, recording) if erle is not None else None
+    return replace(
+        check,
+        echo_db=found.level_db,
+        echo_ms=found.lag * 1000 / WIRE.rate,
+        round_trip_ms=_round_trip(take, origin + found.lag),
+        erle_db=reached,
+        dropouts=check.dropouts + steadiness.jumps,
+        drift_ppm=steadiness.ppm,
+        echo=_verdict(found.level_db, reached),
+    )
+
+
+def _verdict(echo_db: float, erle_db: float | None) -> Echo:
+    if echo_db < FAINT_DB:
+        return "none"
+    return "aec" if erle_db is not None and erle_db >= FEW_DB else "half-duplex"
+
+
+# --- advice -----------------------------------------------------------------------------------------------
+
+
+def advice(check: SoundCheck, *, canceller: bool = True) -> list[str]:
+    """What to do, the most needed first; empty when nothing is to be done.
+
+    Args:
+        check: What was found.
+        canceller: There is an echo canceller on this machine.
+    """
+    if check.silent:
+        return ["Unmute the microphone, or allow your terminal to use it; `rtchat devices` lists the others."]
+    said = []
+    if check.clipped > 1e-4:
+        said.append("Lower the volume of the loudspeaker or the gain of the microphone: it clips.")
+    if check.dropouts:
+        said.append("Close busy programs, or try another device: sound was lost on the way.")
+    if min(check.input_rate or 48_000, check.output_rate or 48_000) < WIRE.rate:
+        said.append("Choose another microphone: this one makes the device use telephone quality.")
+    if check.echo == "half-duplex" and canceller:
+        said.append("Use headphones or lower the volume; else --echo half-duplex, which --echo auto falls back to.")
+    if check.noise_dbfs is not None and check.noise_dbfs > -35:
+        said.append("Come closer to the microphone or find a quieter place: there is much noise.")
+    return said
+
+
+# --- small mathematics ------------------------------------------------------------------------------------
+
+
+def _recording(blocks: list[tuple[float, float, bytes]], form: AudioFormat) -> Samples:
+    samples = to_float(b"".join(block for _, _, block in blocks))
+    mono = samples.reshape(-1, form.channels).mean(axis=1, dtype=np.float32)
+    return np.asarray(soxr.resample(mono, form.rate, WIRE.rate), dtype=np.float32)
+
+
+def _starts(blocks: list[tuple[float, float, bytes]], form: AudioFormat) -> NDArray[np.float64]:
+    """Seconds from the first sample of the recording to that of each block."""
+    sizes = [form.samples(block) for _, _, block in blocks]
+    return np.cumsum([0, *sizes[:-1]]) / form.rate
+
+
+def _origin(take: Take, out: AudioFormat, into: AudioFormat) -> int:
+    """The sample of the recording at which, by the clocks, the test sound begins to leave the loudspeaker."""
+    begins = np.median([at - position / out.rate for _, at, position in take.played])
+    recorded = np.array([at for _, at, _ in take.recorded]) - _starts(take.recorded, into)
+    return round(float(begins - np.median(recorded)) * WIRE.rate)
+
+
+def _round_trip(take: Take, echo: int) -> float | None:
+    """Milliseconds from a callback of the loudspeaker to that of the microphone which brings its sound back."""
+    if take.loudspeaker is None or take.microphone is None:
+        return None
+    handed = np.median([called - position / take.loudspeaker.rate for called, _, position in take.played])
+    came = np.array([called for called, _, _ in take.recorded]) - _starts(take.recorded, take.microphone)
+    return float(np.median(came) + echo / WIRE.rate - handed) * 1000
+
+
+def _noise(samples: Samples) -> float | None:
+    """RMS of the quieter frames, in dBFS; None for nothing at all."""
+    frames = samples[: len(samples) // _FRAME * _FRAME].reshape(-1, _FRAME)
+    if not len(frames):
+        return None
+    power = float(np.percentile(np.mean(frames.astype(np.float64) ** 2, axis=1), 40))
+    return 10 * float(np.log10(max(power, 1e-10)))

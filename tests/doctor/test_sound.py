@@ -1,0 +1,89 @@
+"""What is said of devices and of figures."""
+
+from dataclasses import replace
+
+import pytest
+
+from rtchat.audio import soundchecks
+from rtchat.audio.soundcheck import SoundCheck
+from rtchat.doctor import sound
+from rtchat.doctor.findings import Mark
+
+GOOD = SoundCheck(
+    "m", "l", 48_000, 48_000, noise_dbfs=-60, peak_dbfs=-30, echo_db=-20, echo_ms=30, round_trip_ms=70,
+    erle_db=30, drift_ppm=12.0, echo="aec",
+)  # fmt: skip
+NO_ECHO = replace(GOOD, echo_db=None, echo_ms=None, round_trip_ms=None, erle_db=None, drift_ppm=None, echo="none")
+
+
+def said(check, **options):
+    return {found.check: found for found in sound.findings_of(check, canceller=True, **options)}
+
+
+def test_all_is_well():
+    found = said(GOOD)
+    assert list(found) == ["level", "echo", "timing", "advice"]
+    assert {each.mark for each in found.values()} == {Mark.OK}
+    assert "noise of the room -60 dBFS" in found["level"].text
+    assert "-20 dB" in found["echo"].text and "30 dB" in found["echo"].text and "full duplex" in found["echo"].text
+    assert "round trip 70 ms" in found["timing"].text and "+12 ppm" in found["timing"].text
+
+
+def test_headphones():
+    found = said(NO_ECHO)
+    assert found["echo"].mark is Mark.OK and "headphones" in found["echo"].text
+    assert found["advice"].mark is Mark.OK
+
+
+def test_a_canceller_that_does_not_help():
+    found = said(replace(GOOD, erle_db=1.0, echo="half-duplex"))
+    assert found["echo"].mark is Mark.NOTE and "half duplex" in found["echo"].text
+    assert "headphones" in found["advice"].text and "--echo half-duplex" in found["advice"].text
+
+
+def test_no_canceller():
+    check = replace(GOOD, erle_db=None, echo="half-duplex")
+    (echo,) = [found for found in sound.findings_of(check, canceller=False) if found.check == "echo"]
+    assert echo.mark is Mark.NOTE and "no canceller is installed" in echo.text
+
+
+def test_zeros_are_a_problem_of_sound():
+    found = said(replace(NO_ECHO, silent=True, peak_dbfs=None))
+    assert list(found) == ["level", "advice"]
+    assert (found["level"].mark, found["level"].code) == (Mark.PROBLEM, 5)
+
+
+def test_clipping_and_dropouts_are_notes():
+    found = said(replace(GOOD, clipped=0.02, dropouts=2))
+    assert found["level"].mark is Mark.NOTE and "2.0% clipped" in found["level"].text
+    assert found["timing"].mark is Mark.NOTE and "2 dropouts" in found["timing"].text
+
+
+def test_one_side_alone():
+    assert [found.check for found in sound.findings_of(replace(NO_ECHO, output_rate=None), canceller=True)] == [
+        "level", "advice",
+    ]  # fmt: skip
+    alone = SoundCheck("", "l", output_rate=48_000)
+    assert sound.findings_of(alone, canceller=True) == []
+
+
+def test_a_state_folder_that_cannot_be_written_is_a_note(monkeypatch, tmp_path):
+    (tmp_path / "state").write_text("")
+    monkeypatch.setattr(soundchecks.platformdirs, "user_state_path", lambda *a, **k: tmp_path / "state")
+    kept, trouble = sound._keep(GOOD)
+    assert kept == GOOD and trouble[0].mark is Mark.NOTE and "cannot be written" in trouble[0].text
+
+
+@pytest.mark.sound
+async def test_the_devices_that_would_be_used(pulse):
+    chosen, found = await sound.devices(None, "headset")
+    assert chosen["microphone"].name == "default" and chosen["loudspeaker"].name == "test_headset"
+    assert [each.check for each in found] == ["microphone", "loudspeaker"]
+    assert found[0].text.startswith("default (microphone), ALSA, ")
+
+
+@pytest.mark.sound
+async def test_a_device_that_is_not_there_is_a_problem_and_the_other_is_looked_at(pulse):
+    chosen, found = await sound.devices("trumpet", None)
+    assert chosen["microphone"] is None and chosen["loudspeaker"] is not None
+    assert [each.mark for each in found] == [Mark.PROBLEM, Mark.OK] and found[0].code == 5

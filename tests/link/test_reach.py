@@ -1,0 +1,96 @@
+"""Step by step to real ports of this machine."""
+
+import asyncio
+import contextlib
+import socket
+
+import pytest
+
+from rtchat.errors import ConnectFailed
+from rtchat.link.dialers import url
+from rtchat.link.reach import reach
+
+
+@pytest.fixture(autouse=True)
+def no_proxy(monkeypatch):
+    for name in ("http", "https", "all", "ws", "wss", "socks", "no"):
+        monkeypatch.delenv(f"{name}_proxy", raising=False)
+        monkeypatch.delenv(f"{name.upper()}_PROXY", raising=False)
+
+
+@contextlib.asynccontextmanager
+async def port_that(answers: bytes | None):
+    """A TCP port that answers the first bytes with these, or not at all."""
+    peers = []
+
+    async def handle(reader, writer):
+        peers.append(writer)
+        if answers is not None and await reader.read(1):
+            writer.write(answers)
+
+    async with await asyncio.start_server(handle, "127.0.0.1", 0) as server:
+        yield server.sockets[0].getsockname()[1]
+        for peer in peers:
+            peer.close()
+
+
+def free_port() -> int:
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return one.getsockname()[1]
+
+
+async def test_a_port_that_is_open():
+    async with port_that(None) as port:
+        reached = await reach(url(f"ws://127.0.0.1:{port}/v1"), 5)
+    assert reached.proxy == "" and reached.tls_ms is None
+    assert 0 <= reached.name_ms < 5000 and 0 <= reached.connect_ms < 5000
+
+
+async def test_a_name_that_nobody_has():
+    with pytest.raises(ConnectFailed, match=r"host name no-such-host\.invalid cannot be resolved"):
+        await reach(url("wss://no-such-host.invalid/v1"), 5)
+
+
+async def test_a_port_that_is_closed():
+    with pytest.raises(ConnectFailed, match="Nothing answers"):
+        await reach(url(f"ws://127.0.0.1:{free_port()}/v1"), 5)
+
+
+async def test_what_speaks_no_tls():
+    async with port_that(b"HTTP/1.1 400 Bad Request\r\n\r\n") as port:
+        with pytest.raises(ConnectFailed, match="does not speak TLS"):
+            await reach(url(f"wss://127.0.0.1:{port}/v1"), 5)
+
+
+async def test_what_never_answers_is_given_up():
+    async with port_that(None) as port:
+        with pytest.raises(ConnectFailed, match=r"did not answer within 0\.2 seconds"):
+            await reach(url(f"wss://127.0.0.1:{port}/v1"), 0.2)
+
+
+async def test_a_proxy_is_what_is_reached(monkeypatch):
+    async with port_that(None) as port:
+        monkeypatch.setenv("HTTPS_PROXY", f"http://user:secret@127.0.0.1:{port}")
+        reached = await reach(url("wss://no-such-host.invalid/v1"), 5)
+    assert reached.proxy == f"127.0.0.1:{port}"
+    assert reached.tls_ms is None
+
+
+async def test_a_proxy_that_is_not_there(monkeypatch):
+    monkeypatch.setenv("HTTPS_PROXY", f"http://user:secret@127.0.0.1:{free_port()}")
+    with pytest.raises(ConnectFailed, match="The proxy that the environment names cannot be reached") as failed:
+        await reach(url("wss://api.example.com/v1"), 5)
+    assert "secret" not in str(failed.value)
+
+
+async def test_a_proxy_that_is_none(monkeypatch):
+    monkeypatch.setenv("HTTPS_PROXY", "nonsense://")
+    with pytest.raises(ConnectFailed, match="proxy"):
+        await reach(url("wss://api.example.com/v1"), 5)
+
+
+async def test_this_machine_needs_no_proxy(monkeypatch):
+    monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{free_port()}")
+    async with port_that(None) as port:
+        assert (await reach(url(f"ws://127.0.0.1:{port}/v1"), 5)).proxy == ""
