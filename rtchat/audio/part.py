@@ -120,6 +120,7 @@ class Part:
         self._ready = Fifo()
         self._taken = 0  # frames that the device took
         self._passed = 0  # samples among them
+        self._waited = 0  # frames of silence that were played while it waited
 
     @property
     def in_hand(self) -> int:
@@ -152,6 +153,20 @@ class Part:
 
     # --- taken out ----------------------------------------------------------------------------------------
 
+    def starts(self, frames: int, target: int) -> bool:
+        """Whether the device may take sound of it now; to be asked before each block.
+
+        Args:
+            frames: What the device wants, and gets silence for while this waits.
+            target: Frames to wait for: until so many are in hand, but no longer than they take.
+        """
+        if not self.in_hand:
+            return False
+        if not self.rolling:
+            self.rolling = self.complete or max(self.in_hand, self._waited) >= target
+            self._waited += frames
+        return self.rolling
+
     def take(self, frames: int, begins: float, volumes: Volumes) -> tuple[bytes, Span]:
         """The next frames, at least one, for the device, and where they are in the part.
 
@@ -172,7 +187,7 @@ class Part:
         self._passed = self.given if done else self._position()
         pcm = self._source.take(2 * (self._passed - start))
         if not self._ready and not self.complete:
-            self.rolling, self.starved = False, True
+            self.rolling, self.starved, self._waited = False, True, 0
         return block, Span(self, start, self._passed, begins, ends, pcm, volumes)
 
     def flush(self, volume: float) -> None:

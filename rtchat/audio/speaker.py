@@ -3,7 +3,7 @@
 ::
 
     play(part, pcm) ─> queue at the device's rate ─ read(frames, dac_time) ─> device ─ heard(now) ─> Heard, Drained
-                         │  waits for PREBUFFER_MS at the start of a part,  │  │
+                         │  waits for target_ms at the start of a part,     │  │
                          │  and again after a gap                           │  └ sound is heard once the device's
     flush() ─────────────┘  keeps FADE_MS, fading; forgets the rest         │    clock has passed its DAC time
     duck(), restore() ──────────────────────────────────────────────────────┴─> take_played(): the same, at 24 kHz
@@ -18,12 +18,10 @@ from collections import deque
 from contextlib import AbstractContextManager, nullcontext
 
 from rtchat.audio.gain import DUCK_MS, DUCKED, RESTORE_MS, Ramp
+from rtchat.audio.jitter import Jitter
 from rtchat.audio.part import Part, Span, ms_of
 from rtchat.chunk import WIRE, AudioFormat, level_dbfs
 from rtchat.conversation.signals import Drained, Heard
-
-PREBUFFER_MS = 60
-"""Sound in hand before a part starts, so that one late packet is no gap."""
 
 
 class Speaker:
@@ -32,14 +30,21 @@ class Speaker:
     Args:
         device: What `read` gives: the device's rate and channels, PCM16.
         lock: Held for a few microseconds at a time; give a `threading.Lock` when `read` runs on another thread.
+        jitter: Says how much sound a part waits for.
 
     Attributes:
         underruns: Times that sound of an item came too late, in the middle of that item.
     """
 
-    def __init__(self, device: AudioFormat, lock: AbstractContextManager[object] | None = None) -> None:
+    def __init__(
+        self,
+        device: AudioFormat,
+        lock: AbstractContextManager[object] | None = None,
+        jitter: Jitter | None = None,
+    ) -> None:
         self.device = device
         self.underruns = 0
+        self._jitter = jitter if jitter is not None else Jitter()
         self._lock = lock if lock is not None else nullcontext()
         self._parts: list[Part] = []
         self._spans: deque[Span] = deque()
@@ -51,22 +56,30 @@ class Speaker:
 
     # --- played in ----------------------------------------------------------------------------------------
 
-    def play(self, item_id: str, content_index: int, pcm: bytes) -> None:
-        """Queue sound of a part; any number of bytes, 24 kHz mono PCM16."""
+    def play(self, item_id: str, content_index: int, pcm: bytes, at: float) -> None:
+        """Queue sound of a part.
+
+        Args:
+            item_id: The item.
+            content_index: Which of its content parts.
+            pcm: Any number of bytes, 24 kHz mono PCM16.
+            at: Seconds at which it arrived, on the clock of `read`.
+        """
         part = self._part(item_id, content_index)
         pcm, ready = part.convert(pcm)
         if not pcm:
             return
         with self._lock:
             # "A wait for the first audio of an item is no underrun; a gap in the middle of an item is."
-            if part.starved and not part.complete:
-                self.underruns += 1
-                part.starved = False
+            late = part.starved and not part.complete
+            self._jitter.arrived(at, WIRE.ms(pcm), dry=late)
+            self.underruns += late
+            part.starved = False
             part.put(pcm, ready)
             self._owes_drained = True
 
     def drain(self, item_id: str) -> None:
-        """No more sound of this item comes: play what is there without waiting for a full prebuffer."""
+        """No more sound of this item comes: play what is there without waiting for more."""
         self._owes_drained = True
         for part in [part for part in self._parts if part.item_id == item_id]:
             self._complete(part)
@@ -126,11 +139,11 @@ class Speaker:
         """
         blocks, done = [], 0
         with self._lock:
-            volumes = self._volume.take(frames)
+            volumes, target = self._volume.take(frames), self.device.samples_in(self._jitter.target_ms)
             for part in self._parts:
                 if done == frames:
                     break
-                if not self._can_start(part):
+                if not part.starts(frames - done, target):
                     # A part that waits keeps the later ones waiting, unless it is over.
                     if part.complete and not part.in_hand:
                         continue
@@ -195,6 +208,17 @@ class Speaker:
             return self._spans[-1].ends
 
     @property
+    def buffered_ms(self) -> float:
+        """Sound that waits for the device now."""
+        with self._lock:
+            return sum(part.in_hand for part in self._parts) * 1000 / self.device.rate
+
+    @property
+    def target_ms(self) -> float:
+        """Sound that a part waits for before it starts, or goes on after a gap; and for how long at most."""
+        return self._jitter.target_ms
+
+    @property
     def level(self) -> float:
         """RMS of what the device took last, in dBFS, -96 for silence."""
         return level_dbfs(self._last)
@@ -209,6 +233,7 @@ class Speaker:
         if self._parts:
             self._complete(self._parts[-1])
         part = Part(item_id, content_index, self.device)
+        self._jitter.begin()
         with self._lock:
             self._parts.append(part)
         return part
@@ -221,11 +246,6 @@ class Speaker:
             part.put(b"", tail)
             part.complete = True
             part.starved = False
-
-    def _can_start(self, part: Part) -> bool:
-        if not part.rolling and part.in_hand:
-            part.rolling = part.complete or part.in_hand >= self.device.samples_in(PREBUFFER_MS)
-        return part.rolling and part.in_hand > 0
 
     def _forget(self) -> None:
         """Drop the parts of which nothing more is to be told."""

@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 from rtchat.audio.gain import DUCK_MS, DUCKED, FADE_MS, RESTORE_MS
-from rtchat.audio.speaker import PREBUFFER_MS, Speaker
+from rtchat.audio.jitter import LEAST_MS, Jitter
+from rtchat.audio.speaker import Speaker
 from rtchat.chunk import WIRE, AudioFormat
 from rtchat.conversation.signals import Drained, Heard
 
@@ -63,21 +64,21 @@ def test_an_idle_speaker_gives_silence_and_tells_nothing(speaker, device):
 
 
 def test_playing_waits_for_a_small_prebuffer(speaker, device):
-    speaker.play("A", 0, sound(PREBUFFER_MS - 1))
+    speaker.play("A", 0, sound(LEAST_MS - 1), 0.0)
     assert device.run(50) == bytes(2400)
-    speaker.play("A", 0, sound(1))
+    speaker.play("A", 0, sound(1), 0.0)
     assert device.run(40) == sound(40)
 
 
 def test_a_short_item_plays_once_it_is_drained(speaker, device):
-    speaker.play("A", 0, sound(10))
+    speaker.play("A", 0, sound(10), 0.0)
     assert device.run(50) == bytes(2400)
     speaker.drain("A")
     assert device.run(20) == sound(10) + bytes(480)
 
 
 def test_heard_follows_the_device_clock_and_ends_with_all_of_it(speaker, device):
-    speaker.play("A", 0, sound(100))
+    speaker.play("A", 0, sound(100), 0.0)
     speaker.drain("A")
     device.run(200)  # taken long before it is heard
     assert speaker.heard(LATENCY - 0.001) == []
@@ -90,9 +91,9 @@ def test_heard_follows_the_device_clock_and_ends_with_all_of_it(speaker, device)
 
 
 def test_parts_are_heard_one_after_the_other_each_from_its_own_start(speaker, device):
-    speaker.play("A", 0, sound(30, 1))
-    speaker.play("A", 1, sound(30, 2))
-    speaker.play("B", 0, sound(40, 3))
+    speaker.play("A", 0, sound(30, 1), 0.0)
+    speaker.play("A", 1, sound(30, 2), 0.0)
+    speaker.play("B", 0, sound(40, 3), 0.0)
     speaker.drain("A")
     speaker.drain("B")
     assert device.run(100) == sound(30, 1) + sound(30, 2) + sound(40, 3)
@@ -102,39 +103,75 @@ def test_parts_are_heard_one_after_the_other_each_from_its_own_start(speaker, de
 
 def test_half_a_sample_waits_for_its_other_half(speaker, device):
     whole = sound(100, 0x1234)
-    speaker.play("A", 0, whole[:1])
-    speaker.play("A", 0, whole[1:2001])
-    speaker.play("A", 0, whole[2001:])
+    speaker.play("A", 0, whole[:1], 0.0)
+    speaker.play("A", 0, whole[1:2001], 0.0)
+    speaker.play("A", 0, whole[2001:], 0.0)
     speaker.drain("A")
     assert device.run(100) == whole
     assert speaker.heard(1.0)[0] == Heard("A", 0, 100)
 
 
-def test_a_gap_in_the_middle_of_an_item_is_an_underrun_and_waits_for_a_prebuffer_again(speaker, device):
-    speaker.play("A", 0, sound(70))
+def test_a_gap_in_the_middle_of_an_item_is_an_underrun_and_waits_for_more_than_before(speaker, device):
+    speaker.play("A", 0, sound(70), device.time)
     assert device.run(100)[-1440:] == bytes(1440)
     assert speaker.underruns == 0  # it may have been the end
-    speaker.play("A", 0, sound(30))
+    speaker.play("A", 0, sound(30), device.time)
     assert speaker.underruns == 1
+    more = int(speaker.target_ms)
+    assert more >= 200
     assert device.run(20) == bytes(960)
-    speaker.play("A", 0, sound(30))
+    speaker.play("A", 0, sound(more - 30), device.time)
     assert any(device.run(60)[-48:])
     assert speaker.underruns == 1
+    device.run(more)
     # Heard is the sound, not the time: the silence in the middle does not count.
-    assert speaker.heard(9.0)[0] == Heard("A", 0, 130)
+    assert speaker.heard(9.0)[0] == Heard("A", 0, 70 + more)
+
+
+def test_no_sound_waits_longer_than_the_target(speaker, device):
+    speaker.play("A", 0, sound(20), device.time)
+    assert not any(device.run(LEAST_MS))
+    assert any(device.run(10))
+
+
+def test_it_is_known_how_much_waits_and_what_for(speaker, device):
+    assert (speaker.buffered_ms, speaker.target_ms) == (0, LEAST_MS)
+    speaker.play("A", 0, sound(100), device.time)
+    speaker.play("B", 0, sound(50), device.time)
+    assert speaker.buffered_ms == 150
+    device.run(30)
+    assert speaker.buffered_ms == 120
+    speaker.flush()
+    assert speaker.buffered_ms == FADE_MS
+
+
+@pytest.mark.parametrize("size_ms", [20, 200])
+def test_the_jitter_of_one_underrun_causes_no_second_one(size_ms):
+    rng = random.Random(1)
+    speaker = Speaker(WIRE)
+    device = Device(speaker)
+    due = 0.0
+    for n in range(600_000 // size_ms // 10):
+        # The server speaks as it thinks; the network is up to 150 ms late, and keeps the order.
+        due = max(due, (n + 1) * size_ms / 1000 + rng.uniform(0, 0.15))
+        while device.time < due:
+            device.run(10)
+        speaker.play("A", 0, sound(size_ms), due)
+    assert speaker.underruns == 1
+    assert speaker.target_ms < size_ms + 350
 
 
 def test_waiting_for_an_items_first_sound_is_no_underrun(speaker, device):
-    speaker.play("A", 0, sound(70))
+    speaker.play("A", 0, sound(70), 0.0)
     device.run(100)
     speaker.drain("A")
-    speaker.play("B", 0, sound(70))
+    speaker.play("B", 0, sound(70), 0.0)
     device.run(100)
     assert speaker.underruns == 0
 
 
 def test_drained_is_told_again_when_an_item_is_drained_after_its_sound_was_heard(speaker, device):
-    speaker.play("A", 0, sound(70))
+    speaker.play("A", 0, sound(70), 0.0)
     device.run(100)
     assert speaker.heard(1.0) == [Heard("A", 0, 70), Drained()]
     speaker.drain("A")
@@ -142,15 +179,15 @@ def test_drained_is_told_again_when_an_item_is_drained_after_its_sound_was_heard
 
 
 def test_sound_that_waits_for_its_prebuffer_is_not_drained(speaker, device):
-    speaker.play("A", 0, sound(10))
-    device.run(100)
+    speaker.play("A", 0, sound(10), 0.0)
+    device.run(50)
     assert speaker.heard(1.0) == []
     assert speaker.busy
 
 
 def test_flush_fades_out_and_forgets_the_rest(speaker, device):
-    speaker.play("A", 0, sound(500))
-    speaker.play("B", 0, sound(500))
+    speaker.play("A", 0, sound(500), 0.0)
+    speaker.play("B", 0, sound(500), 0.0)
     device.run(100)
     speaker.flush()
     after = np.frombuffer(device.run(50), dtype="<i2")
@@ -161,8 +198,8 @@ def test_flush_fades_out_and_forgets_the_rest(speaker, device):
 
 
 def test_cut_points_tell_what_a_flush_now_would_let_be_heard(speaker, device):
-    speaker.play("A", 0, sound(500))
-    speaker.play("B", 0, sound(500))
+    speaker.play("A", 0, sound(500), 0.0)
+    speaker.play("B", 0, sound(500), 0.0)
     device.run(100)
     speaker.heard(0.05)
     expected = [Heard("A", 0, 100 + FADE_MS // 2), Heard("B", 0, 0)]
@@ -172,9 +209,9 @@ def test_cut_points_tell_what_a_flush_now_would_let_be_heard(speaker, device):
 
 
 def test_what_the_device_took_is_heard_to_its_end(speaker, device):
-    speaker.play("A", 0, sound(100))
+    speaker.play("A", 0, sound(100), 0.0)
     speaker.drain("A")
-    speaker.play("B", 0, sound(500))
+    speaker.play("B", 0, sound(500), 0.0)
     device.run(110)
     assert speaker.cut_points() == [Heard("A", 0, 100), Heard("B", 0, 10 + FADE_MS // 2)]
     speaker.heard(LATENCY + 0.105)
@@ -182,7 +219,7 @@ def test_what_the_device_took_is_heard_to_its_end(speaker, device):
 
 
 def test_nothing_of_an_item_that_never_began_is_heard(speaker, device):
-    speaker.play("A", 0, sound(20))
+    speaker.play("A", 0, sound(20), 0.0)
     device.run(20)
     assert speaker.cut_points() == [Heard("A", 0, 0)]
     speaker.flush()
@@ -191,7 +228,7 @@ def test_nothing_of_an_item_that_never_began_is_heard(speaker, device):
 
 
 def test_an_item_shorter_than_the_fade_is_cut_at_no_more_than_was_given(speaker, device):
-    speaker.play("A", 0, sound(103))
+    speaker.play("A", 0, sound(103), 0.0)
     speaker.drain("A")
     device.run(100)
     assert speaker.cut_points() == [Heard("A", 0, 101)]
@@ -201,17 +238,17 @@ def test_an_item_shorter_than_the_fade_is_cut_at_no_more_than_was_given(speaker,
 
 
 def test_a_new_item_plays_after_a_flush(speaker, device):
-    speaker.play("A", 0, sound(500))
+    speaker.play("A", 0, sound(500), 0.0)
     device.run(100)
     speaker.flush()
-    speaker.play("B", 0, sound(100))
+    speaker.play("B", 0, sound(100), 0.0)
     speaker.drain("B")
     assert device.run(120)[len(sound(FADE_MS)) :] == sound(100) + bytes(len(sound(20 - FADE_MS)))
     assert speaker.heard(9.0)[-2:] == [Heard("B", 0, 100), Drained()]
 
 
 def test_a_second_flush_changes_nothing(speaker, device):
-    speaker.play("A", 0, sound(500))
+    speaker.play("A", 0, sound(500), 0.0)
     device.run(100)
     speaker.flush()
     speaker.flush()
@@ -225,7 +262,7 @@ def test_any_device_format_gives_the_same_positions(form):
     speaker = Speaker(form)
     device = Device(speaker)
     for _ in range(20):
-        speaker.play("A", 0, sound(50))
+        speaker.play("A", 0, sound(50), 0.0)
     assert len(device.run(500)) == form.bytes_in(500)
     assert speaker.cut_points() == [Heard("A", 0, pytest.approx(500 + FADE_MS // 2, abs=1))]
     assert speaker.heard(LATENCY + 0.25)[-1].ms == pytest.approx(250, abs=1)
@@ -237,18 +274,20 @@ def test_any_device_format_gives_the_same_positions(form):
 
 def test_stereo_carries_the_same_sound_on_both_sides():
     speaker = Speaker(AudioFormat(24_000, 2))
-    speaker.play("A", 0, sound(100, 7))
+    speaker.play("A", 0, sound(100, 7), 0.0)
     speaker.drain("A")
     assert Device(speaker).run(100) == sound(200, 7)
 
 
-def test_what_was_played_is_told_as_soon_as_the_device_took_it_with_its_times(speaker, device):
-    speaker.play("A", 0, sound(70, 1000))
+def test_what_was_played_is_told_as_soon_as_the_device_took_it_with_its_times():
+    speaker = Speaker(WIRE, jitter=Jitter(most_ms=LEAST_MS))
+    device = Device(speaker)
+    speaker.play("A", 0, sound(70, 1000), 0.0)
     carried = device.run(100)
     spans = speaker.take_played()
     assert [at for at, _ in spans] == [pytest.approx(LATENCY + 0.01 * n) for n in range(7)]
     assert b"".join(pcm for _, pcm in spans) == carried[: len(sound(70))]  # its fade into the gap included
-    speaker.play("A", 0, sound(70, 2000))
+    speaker.play("A", 0, sound(70, 2000), 0.0)
     carried = device.run(30)
     speaker.flush()
     carried += device.run(50)
@@ -263,7 +302,7 @@ def test_what_was_played_has_no_gap_on_any_device(form):
     speaker = Speaker(form)
     device = Device(speaker)
     whole = tone(1.0)
-    speaker.play("A", 0, whole)
+    speaker.play("A", 0, whole, 0.0)
     speaker.drain("A")
     device.run(1020)
     spans = speaker.take_played()
@@ -276,7 +315,7 @@ def test_what_was_played_has_no_gap_on_any_device(form):
 
 
 def test_ducking_is_down_when_it_said_and_restoring_brings_it_back(speaker, device):
-    speaker.play("A", 0, sound(1000, 10_000))
+    speaker.play("A", 0, sound(1000, 10_000), 0.0)
     device.run(100)
     down = speaker.duck()
     assert down == pytest.approx(device.time + LATENCY + DUCK_MS / 1000)
@@ -292,7 +331,7 @@ def test_ducking_is_down_when_it_said_and_restoring_brings_it_back(speaker, devi
 
 
 def test_what_was_played_is_as_loud_as_it_was_played(speaker, device):
-    speaker.play("A", 0, tone(1.0))
+    speaker.play("A", 0, tone(1.0), 0.0)
     carried = device.run(100)
     speaker.duck()
     carried += device.run(100)
@@ -304,13 +343,13 @@ def test_what_was_played_is_as_loud_as_it_was_played(speaker, device):
 def test_ducking_silence_is_at_no_time_and_holds_for_what_comes(speaker, device):
     assert speaker.duck() is None
     device.run(50)
-    speaker.play("A", 0, sound(200, 10_000))
+    speaker.play("A", 0, sound(200, 10_000), 0.0)
     assert speaker.duck() is None  # it waits for its prebuffer to be seen by the device
     assert levels(device.run(100)).max() == pytest.approx(10_000 * DUCKED, abs=1)
 
 
 def test_ducking_again_changes_nothing(speaker, device):
-    speaker.play("A", 0, sound(1000, 10_000))
+    speaker.play("A", 0, sound(1000, 10_000), 0.0)
     device.run(100)
     down = speaker.duck()
     device.run(10)
@@ -321,12 +360,12 @@ def test_ducking_again_changes_nothing(speaker, device):
 
 
 def test_flush_ends_ducking(speaker, device):
-    speaker.play("A", 0, sound(500, 10_000))
+    speaker.play("A", 0, sound(500, 10_000), 0.0)
     device.run(100)
     speaker.duck()
     device.run(100)
     speaker.flush()
-    speaker.play("B", 0, sound(100, 10_000))
+    speaker.play("B", 0, sound(100, 10_000), 0.0)
     speaker.drain("B")
     after = device.run(120)
     assert levels(after[: len(sound(FADE_MS))]).max() == pytest.approx(10_000 * DUCKED, abs=1)
@@ -340,12 +379,12 @@ def test_flush_ends_ducking(speaker, device):
 def test_nothing_that_is_done_to_a_tone_steps_further_than_the_tone_and_a_fade(seed):
     """Late deltas, ducking and restoring at any time, and at last a flush: the loudspeaker never jumps."""
     rng = random.Random(seed)
-    speaker = Speaker(WIRE)
+    speaker = Speaker(WIRE, jitter=Jitter(most_ms=LEAST_MS))
     device = Device(speaker)
     whole, at = tone(20.0, 200), 0
     while at < len(whole):
         size = 2 * rng.randrange(1, 3000)
-        speaker.play("A", 0, whole[at : at + size])
+        speaker.play("A", 0, whole[at : at + size], 0.0)
         at += size
         device.run(rng.choice([0, 20, 60, 100, 150]))
         rng.choice([speaker.duck, speaker.restore, bool])()
@@ -359,9 +398,9 @@ def test_nothing_that_is_done_to_a_tone_steps_further_than_the_tone_and_a_fade(s
 
 
 def test_sound_that_goes_on_while_it_fades_rises_again_from_there(speaker, device):
-    speaker.play("A", 0, sound(65, 10_000))
+    speaker.play("A", 0, sound(65, 10_000), 0.0)
     device.run(60)  # 7 ms of the fade have been taken
-    speaker.play("A", 0, sound(100, 10_000))
+    speaker.play("A", 0, sound(100, 10_000), 0.0)
     after = levels(device.run(40))
     assert np.abs(np.diff(after)).max() <= 10_000 / WIRE.samples_in(FADE_MS) + 1
     assert 3000 < after.min() < after[-1] == 10_000
@@ -369,7 +408,7 @@ def test_sound_that_goes_on_while_it_fades_rises_again_from_there(speaker, devic
 
 
 def test_the_end_is_known_once_everything_was_taken(speaker, device):
-    speaker.play("A", 0, sound(100))
+    speaker.play("A", 0, sound(100), 0.0)
     device.run(50)
     assert speaker.ends_at is None
     device.run(50)
@@ -378,7 +417,7 @@ def test_the_end_is_known_once_everything_was_taken(speaker, device):
 
 def test_parts_that_were_heard_are_forgotten(speaker, device):
     for n in range(50):
-        speaker.play(f"item {n}", 0, sound(20))
+        speaker.play(f"item {n}", 0, sound(20), 0.0)
         speaker.drain(f"item {n}")
         device.run(30)
         speaker.heard(device.time)
@@ -386,6 +425,6 @@ def test_parts_that_were_heard_are_forgotten(speaker, device):
 
 
 def test_the_level_is_that_of_what_plays(speaker, device):
-    speaker.play("A", 0, sound(100, 16384))
+    speaker.play("A", 0, sound(100, 16384), 0.0)
     device.run(10)
     assert speaker.level == pytest.approx(-6.02, abs=0.01)
