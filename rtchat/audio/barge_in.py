@@ -1,0 +1,237 @@
+"""Does the user mean to speak while the assistant sounds? A policy over the detector's windows. Pure.
+
+::
+
+                 probable speech, not echo                     it went on
+    quiet ─────────────────────────────> suspected ─────────────────────────> confirmed
+      ^                                      │                                   │
+      └───── it stopped, or was echo ────────┴──────── silent for a while ───────┘
+
+What goes on is weighed, not timed: each window of 32 ms adds as much as it is speech for sure (a cough or a knock
+rarely is) and as the mouth is open (a "mhm" has hardly any sound over 1 kHz, a word has some within two or three
+windows). What is left of the assistant's own voice is told by likeness: it is the far end again, delayed, and the
+user's voice is not.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Literal
+
+import numpy as np
+
+from rtchat.audio.likeness import Likeness
+from rtchat.audio.speech import WINDOW_MS, Speech, Window
+from rtchat.audio.timbre import Timbre, Tone
+from rtchat.chunk import WIRE
+from rtchat.conversation.signals import VoiceConfirmed, VoiceDismissed, VoiceEnded, VoiceSuspected
+
+Sensitivity = Literal["low", "medium", "high"]
+Voice = VoiceSuspected | VoiceConfirmed | VoiceDismissed | VoiceEnded
+
+ENDED_MS = 500.0
+"""Confirmed speech that pauses this long has ended: longer than a stop or a breath between words."""
+
+STOPPED_MS = 130.0
+"""What was suspected has stopped after this long: longer than the closure in "stop" or "okay" (60 to 110 ms)."""
+
+FAINT_DB = 18.0
+"""A window so much weaker than the loudest one of the same sound is its echo in the room, not the sound."""
+
+FAINTEST_DB = -60.0
+"""Sound under this level has no timbre to speak of."""
+
+CLOSED_DB, OPEN_DB = -26.0, -18.0
+"""Share of the sound over 1 kHz against all of it: under the first the lips are closed, over the second open."""
+
+CLOSED_WEIGHT = 0.25
+"""What a window of a closed mouth weighs: a hum has to go on four times as long as a word."""
+
+STILL_DB, MOVED_DB = 1.2, 2.6
+"""How far its tones differ (`Tone.unlike`): "uh-huh" is twice the same vowel and has to go on longer."""
+
+STILL_TIMES = 2.6
+"""How much longer."""
+
+LONG_MS = 560.0
+"""Speech of any kind that goes on so long is meant: a "mhm" takes 300 to 500 ms."""
+
+CANCELLED_DB = 16.0
+"""What is so much weaker than the microphone's own sound is what the canceller has left of the echo."""
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What one sensitivity means.
+
+    Attributes:
+        probability: From which speech is suspected.
+        needed_ms: Sure, open speech that makes an interruption.
+        like: Likeness to the far end over 256 ms from which it is echo (see `Likeness`).
+    """
+
+    probability: float
+    needed_ms: float
+    like: float
+
+
+POLICIES: dict[Sensitivity, Policy] = {
+    "low": Policy(probability=0.7, needed_ms=210.0, like=0.17),
+    "medium": Policy(probability=0.5, needed_ms=125.0, like=0.20),
+    "high": Policy(probability=0.4, needed_ms=90.0, like=0.24),
+}
+
+UNSURE = 1.6
+"""Until the canceller has converged, so much more speech is needed."""
+
+
+class _State(Enum):
+    QUIET = "quiet"
+    SUSPECTED = "suspected"
+    CONFIRMED = "confirmed"
+
+
+@dataclass(slots=True)
+class _Sound:
+    """What is weighed since it was suspected."""
+
+    evidence_ms: float = 0.0
+    sure_ms: float = 0.0
+    silent_ms: float = 0.0
+    moved: float = 0.0
+    loudest: float = -96.0
+    tones: list[Tone] = field(default_factory=list)
+
+    def add(self, tone: Tone) -> bool:
+        """Is this window part of the sound, and not only its echo in the room?"""
+        self.loudest = max(self.loudest, tone.level)
+        if tone.level < self.loudest - FAINT_DB:
+            return False
+        if tone.spoken and tone.level > FAINTEST_DB:
+            self.moved = max([self.moved, *(tone.unlike(other) for other in self.tones)])
+            self.tones.append(tone)
+        return True
+
+
+class BargeIn:
+    """The policy, fed chunk by chunk; it runs the detector only while there is something to tell.
+
+    Args:
+        sensitivity: How easily a voice interrupts.
+        speech: The detector.
+
+    Raises:
+        EngineError: The detector's package is missing.
+    """
+
+    def __init__(self, sensitivity: Sensitivity = "medium", speech: Speech | None = None) -> None:
+        self._policy = POLICIES[sensitivity]
+        self._speech = speech or Speech()
+        self._likeness = Likeness()
+        self._timbre = Timbre()
+        self._state = _State.QUIET
+        self._sound = _Sound()
+        self._running = False
+        self._raw: deque[float] = deque(maxlen=4)  # one more chunk than a window needs: the resampler is late
+        self._before: deque[Tone] = deque(maxlen=4)  # "stop" begins with a hiss that the detector waits behind
+
+    def feed(
+        self, at: float, pcm: bytes, *, sounding: bool, raw_dbfs: float, far: bytes, converged: bool
+    ) -> list[Voice]:
+        """What the next chunk of the microphone tells.
+
+        When the assistant stops by itself while speech is suspected, the user has taken the word: it is confirmed
+        at once, since nothing is left that a cough could end. What was confirmed is followed to its end whether or
+        not the assistant sounds.
+
+        Args:
+            at: Seconds of its first sample.
+            pcm: The chunk after the canceller, 24 kHz mono PCM16.
+            sounding: The assistant is heard, or may be: its last echo has not died away.
+            raw_dbfs: RMS of the chunk before the canceller.
+            far: What left the loudspeaker while it was recorded, as long, silence included.
+            converged: The canceller knows the room by now.
+        """
+        if not sounding and self._state is _State.QUIET:
+            if self._running:
+                self._clear()
+            return []
+        self._running = True
+        self._likeness.feed(pcm, far)
+        self._raw.append(raw_dbfs)
+        told: list[Voice] = []
+        for window in self._speech.feed(pcm, at):
+            told += self._judge(window, at + WIRE.ms(pcm) / 1000, converged)
+        if not sounding and self._state is _State.SUSPECTED:
+            self._state, self._sound = _State.CONFIRMED, _Sound()
+            told.append(VoiceConfirmed())
+        return told
+
+    # --- inside -------------------------------------------------------------------------------------------
+
+    def _clear(self) -> None:
+        self._state = _State.QUIET
+        self._running = False
+        self._timbre = Timbre()
+        self._raw.clear()
+        self._before.clear()
+        self._speech.reset()
+        self._likeness.reset()
+
+    def _judge(self, window: Window, now: float, converged: bool) -> list[Voice]:
+        tone = self._timbre.feed(window.samples, window.probability)
+        match self._state:
+            case _State.QUIET:
+                told = self._begin(window, now, tone)
+                self._before.append(tone)
+                return told
+            case _State.SUSPECTED:
+                return self._weigh(window, tone, converged)
+            case _State.CONFIRMED:
+                return self._wait(window)
+
+    def _begin(self, window: Window, now: float, tone: Tone) -> list[Voice]:
+        if window.probability < self._policy.probability or self._is_echo(tone.level, 128):
+            return []
+        self._state, self._sound = _State.SUSPECTED, _Sound()
+        for before in self._before:
+            self._sound.add(before)
+        return [VoiceSuspected(since_ms=(now - window.begins) * 1000), *self._weigh(window, tone, True)]
+
+    def _weigh(self, window: Window, tone: Tone, converged: bool) -> list[Voice]:
+        sound = self._sound
+        if window.probability < 0.35 or not sound.add(tone):
+            sound.silent_ms += WINDOW_MS
+            if sound.silent_ms > STOPPED_MS:
+                self._state = _State.QUIET
+                return [VoiceDismissed()]
+            return []
+        sound.silent_ms = 0.0
+        sure = np.clip((window.probability - 0.5) / 0.4, 0, 1)
+        mouth = np.clip((tone.open_db - CLOSED_DB) / (OPEN_DB - CLOSED_DB), CLOSED_WEIGHT, 1)
+        sound.evidence_ms += float(sure * mouth) * WINDOW_MS
+        sound.sure_ms += float(sure) * WINDOW_MS
+        still = np.clip((MOVED_DB - sound.moved) / (MOVED_DB - STILL_DB), 0, 1)
+        needed = self._policy.needed_ms * (1 + float(still) * (STILL_TIMES - 1)) * (1 if converged else UNSURE)
+        if sound.evidence_ms < needed and sound.sure_ms < LONG_MS:
+            return []
+        if self._is_echo(tone.level, 256):
+            self._state = _State.QUIET
+            return [VoiceDismissed()]
+        self._state, self._sound = _State.CONFIRMED, _Sound()
+        return [VoiceConfirmed()]
+
+    def _wait(self, window: Window) -> list[Voice]:
+        self._sound.silent_ms = 0.0 if window.probability >= 0.35 else self._sound.silent_ms + WINDOW_MS
+        if self._sound.silent_ms < ENDED_MS:
+            return []
+        self._state = _State.QUIET
+        return [VoiceEnded()]
+
+    def _is_echo(self, level: float, ms: int) -> bool:
+        if level < max(self._raw) - CANCELLED_DB:
+            return True
+        return self._likeness.measure(ms) > self._policy.like * math.sqrt(256 / ms)
