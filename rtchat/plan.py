@@ -14,6 +14,7 @@ from typing import Any, Literal
 from pydantic import SecretStr
 
 from rtchat.audio.devices import Side, looks_like_headphones
+from rtchat.audio.near_end_loader import CancelEcho
 from rtchat.audio.sound import SoundRequest
 from rtchat.catalog import (
     DEFAULT_MODEL,
@@ -106,10 +107,23 @@ class Plan:
             output_device=settings.output_device,
             input_wav=settings.input_wav,
             output_wav=settings.output_wav,
-            echo=self.rules.echo == "aec",
+            echo=self._cancel_echo,
+            barge_in=self.rules.barge_in and self._acoustic and self.rules.echo != "half-duplex",
             sensitivity=settings.sensitivity,
             auto_gain=settings.auto_gain,
         )
+
+    @property
+    def _acoustic(self) -> bool:
+        """The microphone may hear the loudspeaker: both are devices."""
+        settings, parts = self.settings, self.parts
+        return parts.microphone and parts.loudspeaker and not (settings.input_wav or settings.output_wav)
+
+    @property
+    def _cancel_echo(self) -> CancelEcho:
+        if self.rules.echo != "aec":
+            return "no"
+        return "always" if self.settings.echo == "aec" else "while it works"
 
     def echo_on(self, loudspeaker: str) -> Echo:
         """What keeps the assistant from hearing itself, once the loudspeaker's name is known."""
@@ -207,6 +221,7 @@ def make_plan(mode: Mode, settings: Settings, *, today: date, greets: bool = Tru
         mode=str(mode),
         echo=_echo(mode_parts, settings),
         greeting=(profile.greeting or "") if profile and greets else "",
+        resume_false_interruptions=settings.resume_false_interruptions,
     )
     session: translation.TranslationSession | None = None
     if mode_parts.session is SessionKind.TRANSLATION:

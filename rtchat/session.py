@@ -5,13 +5,14 @@ resource                acquired                        released
 ======================  ==============================  ==================================================
 display (terminal)      `run`, first                    `run`, last, whatever happened
 recording               `run`                           `run`, with its totals
-sound (devices, files)  `run`, before the connection    `run`, after the connection
-connection              `run`                           `run`, with a close frame
+sound (devices, files)  `run`, before the line          `run`, after the line
+line (its connections)  `run`                           `run`, with a close frame
 tasks                   `run`, in one `TaskGroup`       cancelled when the session is over
 ======================  ==============================  ==================================================
 
-Inputs come from the connection, the loudspeaker, the microphone, the keys, typed lines and tools; each becomes one
-call of `Conversation.receive`, on the event loop, so the machine is never entered twice at once.
+Inputs come from the line, the loudspeaker, the microphone, the keys, typed lines and tools; each becomes one call
+of `Conversation.receive`, on the event loop, so the machine is never entered twice at once. What is opened for
+sound is in `sound_side`, how a server that is gone is found out in `watch`.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from rtchat.audio.sound import Caution, Sound
+from rtchat.audio.sound import Sound
 from rtchat.catalog import cost_usd
 from rtchat.controls import Controls
 from rtchat.conversation import signals as s
@@ -31,26 +32,26 @@ from rtchat.conversation.interpreter import Interpreter
 from rtchat.conversation.ledger import Ledger
 from rtchat.conversation.machine import Conversation
 from rtchat.conversation.notices import ErrorTold, Interruption, Notice, SessionEnded, StateChanged, TurnEnded
+from rtchat.conversation.reaction import Reaction
 from rtchat.conversation.state import State
 from rtchat.display.base import Display
 from rtchat.display.bindings import Key
-from rtchat.errors import ConnectionLost, DeviceError, RtchatError, WireError
+from rtchat.errors import RtchatError, WireError
 from rtchat.link import failures
-from rtchat.link.connection import Connection, connect
 from rtchat.link.dialers import Endpoint
-from rtchat.plan import NO_CANCELLER, Echo, Plan
-from rtchat.protocol.client_events import InputAudioAppend
+from rtchat.link.line import PATIENCE_SECONDS, Line, Lost
+from rtchat.plan import Echo, Plan
+from rtchat.protocol.error_codes import EXPIRED_CODES
 from rtchat.protocol.server_events import SpeechStarted
-from rtchat.protocol.translation import TranslationAppend, TranslationClosed
 from rtchat.recording import Recording
+from rtchat.sound_side import OpenSound, SoundSide
 from rtchat.tools.registry import Registry
+from rtchat.watch import Watch
 
 STALL_SECONDS = 60.0
 """A server that owes an answer and says nothing at all for so long is lost."""
 
-_METER_SECONDS = 0.1
-_LIVE_SOUND = (InputAudioAppend, TranslationAppend)
-_CUTS = (SpeechStarted, s.InterruptPressed, s.TalkPressed)
+_CUTS = (SpeechStarted, s.VoiceConfirmed, s.InterruptPressed, s.TalkPressed, s.Disconnected)
 """Inputs that may stop the loudspeaker: the machine is told first what was heard."""
 
 Lines = Callable[["Session"], AsyncGenerator[str, None]]
@@ -86,6 +87,8 @@ class Session:
         recording: Where the session is written down; None for nowhere.
         linger: Awaited when the input has ended, before the session may: a timer may still run.
         stall_seconds: See `STALL_SECONDS`.
+        patience_seconds: How long a broken connection is dialled again.
+        open_sound: Makes the sound; for benches that look into it.
 
     Attributes:
         idle: Set while nothing is due: the moment for the next typed line.
@@ -104,15 +107,11 @@ class Session:
         recording: Recording | None = None,
         linger: Callable[[], Awaitable[None]] | None = None,
         stall_seconds: float = STALL_SECONDS,
+        patience_seconds: float = PATIENCE_SECONDS,
+        open_sound: OpenSound = Sound,
     ) -> None:
         self.idle = asyncio.Event()
-        self.controls = Controls(
-            self.feed,
-            self._finish,
-            display,
-            push_to_talk=plan.rules.push_to_talk,
-            present=keys is not None,
-        )
+        self.controls = self._make_controls(plan, display, keys)
         self._plan = plan
         self._endpoint = endpoint
         self._display = display
@@ -121,25 +120,35 @@ class Session:
         self._keys = keys
         self._recording = recording
         self._linger = linger
-        self._stall_seconds = stall_seconds
         self._ledger = Ledger(cost_usd, plan.transcription_model)
-        self._outgoing: asyncio.Queue[Any] = asyncio.Queue()
+        self._reaction = Reaction()
         self._began = time.monotonic()
-        self._last_sign = 0.0  # of life: an event, the moment at which one became due, or sound that plays
         self._state = str(State.CONNECTING)
-        self._onset = self._silence = 0.0  # of the last interruption: the input, and silence at the loudspeaker
         self._calls: set[asyncio.Task[None]] = set()
-        self._sound = Sound(plan.sound(), recording.tap if recording is not None else None)
+        tap = recording.tap if recording is not None else None
+        self._side = SoundSide(
+            plan, display, show=self._show, feed=self.feed, tap=tap, typed=keys is not None, open_sound=open_sound
+        )
+        on_frame = self._note_frame if recording is not None else None
+        self._line = Line(endpoint, on_frame=on_frame, patience=patience_seconds)
+        self._watch = Watch(
+            self._line,
+            endpoint.label,
+            owed=self._is_owed,
+            stall_seconds=stall_seconds,
+            on_tick=self._check_limits,
+        )
         self._machine = self._make_machine("none")
         self._over: asyncio.Future[RtchatError | str] = asyncio.get_running_loop().create_future()
 
     def feed(self, signal: object) -> None:
         """Tell the machine what happened, and do what it asks for."""
+        now = self._now()
+        self._reaction.received(now, signal)
         if isinstance(signal, _CUTS):
-            self._onset = self._now()
             for heard in self._sound.cut_points():
                 self._run(self._machine.receive(heard))
-        self._ledger.received(self._now(), signal)
+        self._ledger.received(now, signal)
         self._run(self._machine.receive(signal))
 
     def announce(self, news: str) -> None:
@@ -174,14 +183,18 @@ class Session:
             self._display.tell(line)
         if self._recording is not None:
             stack.push_async_callback(self._close_recording, self._recording)
-        await stack.enter_async_context(self._sound)
-        echo = self._plan.echo_on(self._sound.output_name)
+        echo = await self._side.open(stack)
+        if self._side.plan is not self._plan:  # it goes on without a device
+            self._plan = self._side.plan
+            self.controls = self._make_controls(self._plan, self._display, self._keys)
         self._machine = self._make_machine(echo)
-        if echo == "half-duplex" and self._plan.settings.echo != "half-duplex":
-            self._display.tell(NO_CANCELLER)
         if self._recording is not None:
             self._recording.describe(microphone=self._sound.input_name, loudspeaker=self._sound.output_name)
         self._show(StateChanged(self._state))
+
+    def _make_controls(self, plan: Plan, display: Display, keys: Keys | None) -> Controls:
+        talk = plan.rules.push_to_talk
+        return Controls(self.feed, self._finish, display, push_to_talk=talk, present=keys is not None)
 
     def _make_machine(self, echo: Echo) -> Conversation | Interpreter:
         rules = replace(self._plan.rules, echo=echo)
@@ -196,18 +209,16 @@ class Session:
 
     async def _hold(self, stack: AsyncExitStack) -> RtchatError | str:
         """Connect, start every task, wait until the session is over, stop them."""
-        on_frame = self._note_frame if self._recording is not None else None
-        connection = await stack.enter_async_context(connect(self._endpoint, on_frame=on_frame))
+        await stack.enter_async_context(self._line)
         works: list[Coroutine[Any, Any, None]] = [
-            self._read(connection),
-            self._write(connection),
-            self._watch(),
-            self._follow_sound(),
+            self._read(),
+            self._line.write(),
+            self._watch.run(),
+            self._side.follow(self._watch.sign),
+            self._side.meter(),
         ]
         if self._plan.parts.microphone:
             works.append(self._capture())
-        if self._plan.parts.microphone or self._plan.parts.loudspeaker:
-            works.append(self._meter())
         if self._lines is not None:
             works.append(self._take_lines(self._lines))
         if self._keys is not None:
@@ -250,13 +261,17 @@ class Session:
             match effect:
                 case s.Send(event=event):
                     self._ledger.sent(self._now(), event)
-                    self._outgoing.put_nowait(event)
+                    self._line.send(event)
                 case s.Play(item_id=item_id, content_index=index, pcm=pcm):
                     self._sound.play(item_id, index, pcm)
                 case s.Drain(item_id=item_id):
                     self._sound.drain(item_id)
                 case s.Flush():
-                    self._silence = self._now() + self._sound.flush()
+                    self._reaction.silenced(self._now() + self._sound.flush())
+                case s.Duck():
+                    self._reaction.ducked(self._now() + self._sound.duck())
+                case s.Restore():
+                    self._sound.restore()
                 case s.Show(notice=notice):
                     self._take_notice(notice)
                 case s.CallTool():
@@ -265,16 +280,18 @@ class Session:
                     task.add_done_callback(self._calls.discard)
                 case s.End(reason=reason):
                     self._finish(reason)
+                case s.Refuse(code=code, message=message) if code in EXPIRED_CODES:
+                    self._line.lose(failures.expired(message, self._endpoint))
                 case s.Refuse(code=code, message=message):
                     self._finish(failures.refused(code, message, self._endpoint))
 
     def _take_notice(self, notice: Notice) -> None:
         if isinstance(notice, Interruption):
-            ms = round((self._silence - self._onset) * 1000)
-            notice = replace(notice, onset_to_silence_ms=ms)
+            notice = self._reaction.complete(notice)
         self._show(self._ledger.complete(notice))
         if isinstance(notice, StateChanged):
-            self._state, self._last_sign = notice.state, self._now()
+            self._state = notice.state
+            self._watch.sign()
             if self._state in (State.LISTENING, State.MUTED):
                 self.idle.set()
             else:
@@ -302,57 +319,26 @@ class Session:
 
     # --- tasks --------------------------------------------------------------------------------------------
 
-    async def _read(self, connection: Connection) -> None:
-        async for event in connection:
-            self._last_sign = self._now()
-            if isinstance(event, WireError):
-                self._show(ErrorTold("malformed_frame", event.message, "It was skipped.", fatal=False))
-            else:
-                self.feed(event)
-            if isinstance(event, TranslationClosed):
-                return  # it was asked for: the close of the socket behind it is no loss
+    async def _read(self) -> None:
+        async with aclosing(self._line.events()) as events:
+            async for event in events:
+                self._watch.sign()
+                if isinstance(event, WireError):
+                    self._show(ErrorTold("malformed_frame", event.message, "It was skipped.", fatal=False))
+                elif isinstance(event, Lost):
+                    self._lost(event.error)
+                else:
+                    self.feed(event)
 
-    async def _write(self, connection: Connection) -> None:
-        while True:
-            event = await self._outgoing.get()
-            if isinstance(event, _LIVE_SOUND):
-                await connection.offer(event)
-            else:
-                await connection.send(event)
+    def _lost(self, error: RtchatError) -> None:
+        """The connection broke, and is dialled again; the user is told once."""
+        if self._state != State.RECONNECTING:
+            self._show(ErrorTold("connection_lost", error.message, "Reconnecting.", fatal=False))
+        self.feed(s.Disconnected())
 
     async def _capture(self) -> None:
-        # Push to talk with a file: nobody presses a key for it, so all of it is one turn.
-        one_turn = self._plan.rules.push_to_talk and self._plan.settings.input_wav is not None
-        if one_turn:
-            await self.idle.wait()
-            self.feed(s.TalkPressed())
-        async for pcm in self._sound.microphone():
-            self.feed(s.Captured(pcm))
-        if one_turn:
-            self.feed(s.TalkReleased())
+        await self._side.capture(self.idle)
         await self._end_input()
-
-    async def _follow_sound(self) -> None:
-        async for report in self._sound.reports():
-            if isinstance(report, DeviceError):
-                raise report
-            if isinstance(report, Caution):
-                self._show(ErrorTold("sound", report.message, report.hint, fatal=False))
-                continue
-            self._last_sign = self._now()  # while it plays, there is no hurry for more
-            self.feed(report)
-
-    async def _meter(self) -> None:
-        parts = self._plan.parts
-        while True:
-            microphone, loudspeaker = self._sound.levels
-            self._display.meter(
-                microphone if parts.microphone else None,
-                loudspeaker if parts.loudspeaker else None,
-                0,
-                self._sound.underruns,
-            )
-            await asyncio.sleep(_METER_SECONDS)
 
     async def _take_lines(self, lines: Lines) -> None:
         await self.idle.wait()
@@ -372,22 +358,17 @@ class Session:
             async for key in pressed:
                 self.controls.press(key)
 
-    async def _watch(self) -> None:
-        """A server that owes us something and says nothing is lost; and a session may cost only so much."""
-        while True:
-            await asyncio.sleep(min(1.0, self._stall_seconds / 4))
-            self._check_limits()
-            waits = self._state in (State.CONNECTING, State.THINKING, State.SPEAKING) and not self._calls
-            if waits and self._now() - self._last_sign > self._stall_seconds:
-                raise ConnectionLost(
-                    f"{self._endpoint.label} has said nothing for {self._stall_seconds:g} seconds.",
-                    hint="Try again, or another server.",
-                )
-
     # --- small things -------------------------------------------------------------------------------------
 
     def _now(self) -> float:
         return time.monotonic() - self._began
+
+    @property
+    def _sound(self) -> Sound:
+        return self._side.sound
+
+    def _is_owed(self) -> bool:
+        return self._state in (State.CONNECTING, State.THINKING, State.SPEAKING) and not self._calls
 
     def _note_frame(self, direction: Literal["sent", "received"], frame: str | bytes, event: Any) -> None:
         if self._recording is not None:

@@ -349,8 +349,10 @@ async def test_a_server_that_closes_in_the_middle_keeps_the_recording(tmp_path):
         await socket.close(1011, "going down")
 
     async with server_that(handler) as endpoint:
-        outcome, _ = await run(a_plan(), endpoint=endpoint, lines=typed("hello"), recording=recording)
-    assert isinstance(outcome.error, ConnectionLost)
+        outcome, _ = await run(
+            a_plan(), endpoint=endpoint, lines=typed("hello"), recording=recording, patience_seconds=0.5
+        )
+    assert isinstance(outcome.error, ConnectionLost) and outcome.error.exit_code == 3
     assert json.loads((recording.folder / "session.json").read_text())["ended"]
     assert len(list(read_events(recording.folder))) >= 4
 

@@ -181,6 +181,15 @@ def gave_up(endpoint: Endpoint, seconds: float) -> ConnectionLost:
     )
 
 
+def expired(message: str, endpoint: Endpoint) -> ConnectionLost:
+    """The server has said that this session is over; another one can be had."""
+    return ConnectionLost(
+        f"{endpoint.label} ended the session: {_sentence(message)}",
+        hint=hint("session_expired", endpoint),
+        temporary=True,
+    )
+
+
 def refused(code: str | None, message: str, endpoint: Endpoint) -> Refused:
     """The server does not take the session as it was asked for, or cannot go on with it."""
     known = code in KEY_CODES | MODEL_CODES | QUOTA_CODES | EXPIRED_CODES

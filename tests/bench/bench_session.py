@@ -143,8 +143,8 @@ async def run_server(times: int) -> None:
 class TimedSound(Sound):
     """Notes when the callback ran that completed each chunk, and when each delta lay in the playback buffer."""
 
-    def __init__(self, request) -> None:
-        super().__init__(request)
+    def __init__(self, request, tap=None) -> None:
+        super().__init__(request, tap)
         self.called = 0.0
         self.chunks: list[tuple[float, int]] = []
         self.played: list[float] = []
@@ -183,7 +183,7 @@ class Quiet:
         if isinstance(notice, Interruption):
             self.interruptions.append(notice)
 
-    def meter(self, microphone_dbfs, loudspeaker_dbfs) -> None: ...
+    def meter(self, microphone_dbfs, loudspeaker_dbfs, buffered_ms, underruns) -> None: ...
     def tell(self, text) -> None: ...
     def typing(self, text, cursor=0) -> None: ...
     def switches(self, talk, *, muted) -> None: ...
@@ -199,10 +199,14 @@ async def run_session(address: str) -> tuple[TimedSound, Quiet]:
     settings = Settings.load({"server": address, "echo": "off"})
     plan = make_plan(Mode.INTERACTIVE, settings, today=datetime.now().astimezone().date())
     display = Quiet()
-    session = Session(plan, dialers.url(address), display)
-    session._sound = sound = TimedSound(plan.sound())
-    await session.run()
-    return sound, display
+    opened: list[TimedSound] = []
+
+    def open_sound(request, tap) -> TimedSound:
+        opened.append(TimedSound(request, tap))
+        return opened[-1]
+
+    await Session(plan, dialers.url(address), display, open_sound=open_sound).run()
+    return opened[-1], display
 
 
 class Monitor:

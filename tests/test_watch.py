@@ -1,0 +1,127 @@
+"""Finding out that a server is gone."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from rtchat import watch as watch_module
+from rtchat.errors import ConnectionLost
+from rtchat.watch import Watch
+
+
+class Line:
+    """A line that notes when it is checked."""
+
+    def __init__(self) -> None:
+        self.behind = False
+        self.checked = asyncio.Event()
+
+    async def check(self, limit: float) -> None:
+        assert 1 < limit < 10
+        self.checked.set()
+
+
+@pytest.fixture(autouse=True)
+def _in_haste(monkeypatch):
+    monkeypatch.setattr(watch_module, "TICK_SECONDS", 0.01)
+    monkeypatch.setattr(watch_module, "QUIET_SECONDS", 0.05)
+
+
+@pytest.fixture
+async def watching():
+    """Begin to watch a line; ended with the test."""
+    tasks = []
+
+    def begin(line, *, owed, stall_seconds=60.0):
+        watch = Watch(line, "the server", owed=owed, stall_seconds=stall_seconds, on_tick=lambda: None)
+        tasks.append(asyncio.create_task(watch.run()))
+        return watch, tasks[-1]
+
+    yield begin
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def test_a_server_that_owes_something_and_is_silent_is_asked_whether_it_is_there(watching):
+    line = Line()
+    began = time.monotonic()
+    watching(line, owed=lambda: True)
+    await asyncio.wait_for(line.checked.wait(), 5)
+    assert time.monotonic() - began >= 0.05
+
+
+async def test_a_server_that_owes_nothing_may_be_silent_and_one_that_talks_is_there(watching):
+    idle, busy = Line(), Line()
+    watching(idle, owed=lambda: False)
+    talking, _ = watching(busy, owed=lambda: True)
+    for _ in range(30):
+        talking.sign()
+        await asyncio.sleep(0.005)
+    assert not idle.checked.is_set() and not busy.checked.is_set()
+
+
+async def test_an_uplink_that_does_not_keep_up_is_looked_into_though_nothing_is_owed(watching):
+    line = Line()
+    line.behind = True
+    watching(line, owed=lambda: False)
+    await asyncio.wait_for(line.checked.wait(), 5)
+
+
+async def test_a_server_that_only_answers_pings_has_stalled(watching):
+    _, task = watching(Line(), owed=lambda: True, stall_seconds=0.2)
+    with pytest.raises(ConnectionLost, match=r"the server has said nothing for 0\.2 seconds\."):
+        await asyncio.wait_for(task, 5)
+
+
+async def test_after_a_suspension_the_line_is_checked_at_once(watching, monkeypatch):
+    """A wall clock that jumps by an hour, and a monotonic one that stood still: what Linux shows to who wakes."""
+    line = Line()
+    began = time.time()
+    jump = [0.0]
+    monkeypatch.setattr(time, "time", lambda: began + jump[0])
+    watching(line, owed=lambda: False)
+    await asyncio.sleep(0.05)
+    assert not line.checked.is_set()
+    jump[0] = 3600.0
+    await asyncio.wait_for(line.checked.wait(), 5)
+
+
+STOPPED = """
+import asyncio, sys
+from rtchat.watch import Watch
+
+class Line:
+    behind = False
+    async def check(self, limit):
+        print("checked", flush=True)
+
+async def main():
+    watch = Watch(Line(), "x", owed=lambda: False, stall_seconds=60.0, on_tick=lambda: print("tick", flush=True))
+    await watch.run()
+
+asyncio.run(main())
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="no SIGSTOP")
+def test_a_process_that_was_stopped_checks_its_line_when_it_goes_on():
+    process = subprocess.Popen([sys.executable, "-c", STOPPED], stdout=subprocess.PIPE, text=True)
+    try:
+        assert process.stdout.readline() == "tick\n"
+        os.kill(process.pid, signal.SIGSTOP)
+        time.sleep(watch_module.WOKE_SECONDS + 1.5)  # this is what is tested
+        os.kill(process.pid, signal.SIGCONT)
+        assert "checked\n" in [process.stdout.readline() for _ in range(3)]
+    finally:
+        process.kill()
+        process.wait()
+        process.stdout.close()
