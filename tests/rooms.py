@@ -3,7 +3,7 @@
 ::
 
     far end, as played ─ play ─> loudspeaker ─> walls ─> delay, two clocks ─┐
-    near end (the caller's: `Room.near` gives a voice its own short room) ──┴─> noise ─> automatic gain ─ record ─> microphone
+    near end (the caller's: `Room.near` gives it a short room of its own) ──┴─> noise ─> automatic gain ─ record ─>
 
 Everything is float32 in [-1, 1] at one rate, and comes and goes in blocks of any length, so that the same room
 serves arrays (`devices` plays a whole conversation through it) and a program between a loudspeaker and a microphone
@@ -143,7 +143,7 @@ class Room:
         if self.shape.jump_at is not None and at[0] >= self.shape.jump_at * self.rate:
             delay += self.shape.jump_ms
         wanted = at * (1 + self.shape.drift_ppm * 1e-6) - delay * self.rate / 1000
-        # Where the two clocks are one in truth (`pass_on`), drift eats up the delay: no sample comes before its time.
+        # Where both clocks are one in truth (`pass_on`), drift eats up the delay: no sample comes too early.
         wanted = np.minimum(wanted, self._echo_from + len(self._echo) - _TAPS + np.arange(frames) - frames)
         found = _between(self._echo, wanted - self._echo_from)
         keep = max(0, int(wanted[0]) - self._echo_from - self.rate // 2)
@@ -197,12 +197,10 @@ def devices(
         )
         for i, (begins, side, it) in enumerate(plays + takes)
     ]
+    room.play(far)  # a room is causal: it does not matter that it knows all of it now
     for arrives, at, side, samples in sorted(calls, key=lambda call: (call[0], call[2])):
-        if side == "loudspeaker":
-            room.play(samples)
-            yield Block("loudspeaker", arrives, at, samples)
-        else:
-            yield Block("microphone", arrives, at, room.record(size, samples))
+        heard = room.record(size, samples) if side == "microphone" else samples
+        yield Block(side, arrives, at, heard)
 
 
 # --- voices -----------------------------------------------------------------------------------------------

@@ -1,0 +1,132 @@
+"""The microphone without what the loudspeaker played, and how well that works. Pure: the canceller comes in.
+
+::
+
+    played ─> FarEnd ──────────────────────────┐ LEAD_SECONDS early
+    feed ─> while something sounds, and TAIL_SECONDS longer: canceller ─> fade ─> chunk ─> Measure: erle_db, verdict
+         └> else: as it is ────────────────────────────────────────────┘
+
+The canceller takes whatever delay there is between a sample's time and its echo, as long as the echo comes after
+what it is the echo of; the lead sees to it where a device says too late a time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from rtchat.audio.echo_measure import Measure, Verdict
+from rtchat.audio.far_end import FarEnd
+from rtchat.chunk import WIRE, level_dbfs, to_float, to_pcm16
+
+LEAD_SECONDS = 0.02
+"""How far the far end is ahead. More is not known in time: a device takes its sound some 24 ms early."""
+
+TAIL_SECONDS = 0.7
+"""An echo may come so long after its sound: a third of a second of delay, as much of reverberation."""
+
+Process = Callable[[bytes, bytes], bytes]
+"""(near, far) -> near without far, 10 ms frames: `canceller.Canceller.process`."""
+
+_WARM_CHUNKS = 2  # of the past, for what the canceller holds back of the last time
+
+
+class Echo:
+    """Takes the echo out of the microphone while there is one, and leaves it alone otherwise.
+
+    Args:
+        process: The canceller.
+        bypass: Leave the microphone as it is while nothing plays. Not where the canceller evens out the level.
+
+    Attributes:
+        active: Something played within the tail: the last chunk came from the canceller.
+        raw_dbfs: RMS of the last chunk as it was recorded.
+        dbfs: RMS of the last chunk as it was given.
+        far: What the loudspeaker played around the last chunk, as long: `LEAD_SECONDS` early.
+    """
+
+    def __init__(self, process: Process, *, bypass: bool = True) -> None:
+        self.active = False
+        self.raw_dbfs = self.dbfs = -96.0
+        self.far = b""
+        self._process = process
+        self._bypass = bypass
+        self._far = FarEnd()
+        self._measure = Measure()
+        self._before: list[bytes] = []
+        self._chunk_at: float | None = None
+
+    def played(self, begins: float, pcm: bytes) -> None:
+        """Note what leaves the loudspeaker, before the chunk of the microphone that may hear it.
+
+        Args:
+            begins: Seconds at which its first sample leaves, steady; later than all before.
+            pcm: 24 kHz mono PCM16, any length, as played: ducked and faded.
+        """
+        if pcm:
+            self._far.played(begins, pcm)
+
+    def feed(self, at: float, pcm: bytes) -> bytes:
+        """The next chunk of the microphone.
+
+        Args:
+            at: Seconds at which its first sample was recorded, on the clock of `played`.
+            pcm: 24 kHz mono PCM16, a multiple of 10 ms.
+
+        Returns:
+            As long; bit for bit the same while nothing plays.
+        """
+        samples = WIRE.samples(pcm)
+        ends = at + self._seconds(at, samples)
+        far = self._far.between(at + LEAD_SECONDS, ends + LEAD_SECONDS, samples)
+        given = self._given(pcm, far, self._audible(at))
+        self.raw_dbfs, self.dbfs = level_dbfs(pcm), level_dbfs(given)
+        self.far, self.far_dbfs = far, level_dbfs(far)
+        self._measure.note(self.far_dbfs, self.raw_dbfs, self.dbfs, active=self.active)
+        self._before = [*self._before, pcm][-_WARM_CHUNKS:]
+        self._chunk_at = at
+        return given
+
+    @property
+    def gain_db(self) -> float:
+        """What became of the level of the last chunk; negative while echo is taken out."""
+        return self.dbfs - self.raw_dbfs
+
+    @property
+    def erle_db(self) -> float | None:
+        """By how much the echo is weakened, while the user is silent; None until known."""
+        return self._measure.erle_db
+
+    @property
+    def verdict(self) -> Verdict:
+        """How it goes; `measuring` until the assistant has spoken for some seconds."""
+        return self._measure.verdict
+
+    def _seconds(self, at: float, samples: int) -> float:
+        """The length of a chunk on the computer's clock: that of the one before it, unless there was a gap."""
+        nominal = samples / WIRE.rate
+        since = nominal if self._chunk_at is None else at - self._chunk_at
+        return since if abs(since - nominal) < 0.001 else nominal
+
+    def _audible(self, at: float) -> bool:
+        """Whether something that was played may be heard in a chunk."""
+        return self._far.ends is not None and at < self._far.ends + TAIL_SECONDS
+
+    def _given(self, pcm: bytes, far: bytes, audible: bool) -> bytes:
+        was, self.active = self.active, audible or not self._bypass
+        if not was and not self.active:
+            return pcm
+        if not was:
+            for past in self._before:
+                self._process(past, bytes(len(past)))
+        cancelled = self._process(pcm, far)
+        if was == self.active:
+            return cancelled
+        return _faded(pcm, cancelled) if self.active else _faded(cancelled, pcm)
+
+
+def _faded(one: bytes, other: bytes) -> bytes:
+    """One sound that turns into another."""
+    ramp = np.linspace(0.0, 1.0, WIRE.samples(one), dtype=np.float32)
+    return to_pcm16(to_float(one) * (1 - ramp) + to_float(other) * ramp)

@@ -1,0 +1,83 @@
+import numpy as np
+import pytest
+from rooms import RATE, Room, dbfs, devices, from_wire, missing, synthetic, to_wire
+
+from rtchat.audio.clock import DeviceClock
+from rtchat.audio.echo import LEAD_SECONDS, TAIL_SECONDS, Echo
+
+pytestmark = pytest.mark.skipif(bool(missing()), reason=f"not installed: {', '.join(missing())}")
+
+
+def canceller():
+    pytest.importorskip("livekit.rtc")
+    from rtchat.audio.canceller import load_canceller
+
+    return load_canceller().process
+
+
+def assistant(seconds: float, begins: float) -> np.ndarray:
+    """Something said, and silence around it."""
+    said = np.concatenate([utterance.samples for utterance in synthetic("flite slt")])
+    far = np.zeros(int(RATE * seconds), np.float32)
+    begin = int(begins * RATE)
+    far[begin:] = said[: len(far) - begin]
+    return far
+
+
+def through(room: Room, echo: Echo, far: np.ndarray, near: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """What the microphone heard, and what `echo` made of it."""
+    clocks = {"loudspeaker": DeviceClock(RATE), "microphone": DeviceClock(RATE)}
+    raw, given = [], []
+    for block in devices(room, far, near, block_ms=20):
+        at, pcm = clocks[block.side].begins(len(block.samples), block.at), to_wire(block.samples)
+        if block.side == "microphone":
+            raw.append(pcm)
+            given.append(echo.feed(at, pcm))
+        elif any(pcm):
+            echo.played(at, pcm)
+    return from_wire(b"".join(raw)), from_wire(b"".join(given))
+
+
+def test_while_nothing_plays_the_microphone_is_left_as_it_is():
+    def never(near: bytes, far: bytes) -> bytes:
+        raise AssertionError
+
+    echo = Echo(never)
+    chunk = np.random.default_rng(1).integers(-9999, 9999, 480).astype("<i2").tobytes()
+    assert [echo.feed(5 + 0.02 * n, chunk) for n in range(100)] == [chunk] * 100
+    assert not echo.active
+    assert echo.gain_db == 0
+    assert echo.verdict == "measuring"
+
+
+@pytest.mark.parametrize("seed", [0, 2, 5])
+def test_the_echo_is_taken_out(seed):
+    room = Room(seed, auto_gain=False)
+    echo = Echo(canceller())
+    raw, given = through(room, echo, assistant(12, begins=1), np.zeros(12 * RATE, np.float32))
+    late = slice(6 * RATE, 12 * RATE)
+    assert dbfs(raw[late]) - dbfs(given[late]) > 15
+    assert echo.active
+    assert echo.verdict == "cancelling"
+    assert echo.erle_db > 15
+
+
+def test_the_far_end_is_ahead_and_after_the_tail_the_microphone_is_left_alone_again():
+    fars = []
+    echo = Echo(lambda near, far: fars.append(far) or bytes(len(near)))
+    chunk = b"\x00\x10" * 480
+    echo.played(10.0, b"\x00\x20" * 480)
+    given = [echo.feed(10 - LEAD_SECONDS + 0.02 * n, chunk) for n in range(60)]
+    assert any(fars[0])
+    assert not any(fars[1])
+    silent = round((LEAD_SECONDS + 0.02 + TAIL_SECONDS) / 0.02)
+    assert given[1 : silent - 1] == [bytes(960)] * (silent - 2)
+    assert given[silent + 1 :] == [chunk] * (59 - silent)
+
+
+def test_it_fades_in_and_out():
+    echo = Echo(lambda near, far: bytes(len(near)))
+    chunk = b"\x00\x10" * 480
+    echo.played(10.0, bytes(960))
+    given = from_wire(b"".join(echo.feed(10 + 0.02 * n, chunk) for n in range(60)))
+    assert np.abs(np.diff(given)).max() < 0.001
