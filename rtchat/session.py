@@ -51,7 +51,7 @@ from rtchat.watch import Watch
 STALL_SECONDS = 60.0
 """A server that owes an answer and says nothing at all for so long is lost."""
 
-_CUTS = (SpeechStarted, s.VoiceConfirmed, s.InterruptPressed, s.TalkPressed, s.Disconnected)
+_CUTS = (SpeechStarted, s.VoiceConfirmed, s.InterruptPressed, s.TalkPressed)
 """Inputs that may stop the loudspeaker: the machine is told first what was heard."""
 
 Lines = Callable[["Session"], AsyncGenerator[str, None]]

@@ -103,8 +103,8 @@ class SoundSide:
             await ready.wait()
         if one_turn:
             self._feed(s.TalkPressed())
-        async for captured in self.sound.microphone():
-            self._feed(s.Captured(captured) if isinstance(captured, bytes) else captured)
+        async for heard in self.sound.microphone():
+            self._feed(heard)
         if one_turn:
             self._feed(s.TalkReleased())
 

@@ -184,14 +184,15 @@ def test_what_is_not_a_language_is_said():
 
 def test_echo_is_cancelled_where_that_can_be_and_nobody_says_otherwise():
     made = plan()
-    assert (made.rules.echo, made.sound().echo, made.echo_on("Built-in Audio")) == ("aec", True, "aec")
-    assert plan(echo="aec", input_wav="q.wav", output_wav="a.wav").rules.echo == "aec"
+    assert (made.rules.echo, made.sound().echo, made.echo_on("Built-in Audio")) == ("aec", "while it works", "aec")
+    forced = plan(echo="aec", input_wav="q.wav", output_wav="a.wav")
+    assert (forced.rules.echo, forced.sound().echo) == ("aec", "always")
 
 
 @pytest.mark.parametrize("echo", ["half-duplex", "off"])
 def test_what_is_asked_for_against_echo_is_done_also_with_headphones(echo):
     made = plan(echo=echo)
-    assert (made.rules.echo, made.sound().echo, made.echo_on("Headphones")) == (echo, False, echo)
+    assert (made.rules.echo, made.sound().echo, made.echo_on("Headphones")) == (echo, "no", echo)
 
 
 @pytest.mark.parametrize("echo", ["auto", "aec"])
@@ -200,9 +201,23 @@ def test_without_a_canceller_it_is_half_duplex(monkeypatch, echo):
     made = plan(echo=echo)
     assert (made.rules.echo, made.sound().echo, made.echo_on("Built-in Audio")) == (
         "half-duplex",
-        False,
+        "no",
         "half-duplex",
     )
+
+
+@pytest.mark.parametrize(
+    ("flags", "listened_for"),
+    [
+        ({}, True),
+        ({"echo": "off"}, True),
+        ({"echo": "half-duplex"}, False),
+        ({"vad": "off"}, False),
+        ({"output_wav": "a.wav"}, False),
+    ],
+)
+def test_a_voice_is_listened_for_where_it_may_interrupt(flags, listened_for):
+    assert plan(**flags).sound().barge_in is listened_for
 
 
 def test_headphones_and_files_have_no_echo():
