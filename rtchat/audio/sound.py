@@ -19,20 +19,27 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Literal, Self
 
+from rtchat.audio.cautions import Caution as Caution
+from rtchat.audio.cautions import Listener
 from rtchat.audio.clock import Track
 from rtchat.audio.files import WavWriter, play_as_microphone, read_wav, record_as_loudspeaker
 from rtchat.audio.keeper import Keeper
 from rtchat.audio.microphone import Microphone
+from rtchat.audio.near_end import EchoNews, NearEnd
+from rtchat.audio.near_end_loader import CancelEcho, load_near_end
 from rtchat.audio.speaker import Speaker
 from rtchat.audio.stream import now
 from rtchat.chunk import WIRE, AudioFormat, level_dbfs
-from rtchat.conversation.signals import DeviceFound, DeviceLost, Drained, Heard
-from rtchat.errors import DeviceError
+from rtchat.conversation.signals import Captured, DeviceFound, DeviceLost, Drained, EchoChanged, Heard
+from rtchat.errors import DeviceError, RtchatError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine
     from pathlib import Path
     from types import TracebackType
+
+    from rtchat.audio.barge_in import Voice
+    from rtchat.audio.devices import Side
 
     Tap = Callable[[Literal["microphone", "loudspeaker"], int, bytes], None]
     """(side, first sample at 24 kHz since the session's sound began, 24 kHz mono PCM16), on the event loop."""
@@ -41,7 +48,6 @@ REPORT_SECONDS = 0.05
 """How often the heard position is told while something plays."""
 
 _IDLE_SECONDS = 0.5
-_ZEROS_SECONDS = 2.0
 _KEPT_CHUNKS = 250
 
 
@@ -56,7 +62,8 @@ class SoundRequest:
         output_device: Number or part of the name of the loudspeaker; None for the default.
         input_wav: A file as the microphone, in real time; `-` is standard input.
         output_wav: A file as the loudspeaker, in real time; `-` is standard output.
-        echo: The echo of the loudspeaker in the microphone is to be cancelled.
+        echo: Whether the echo of the loudspeaker in the microphone is cancelled.
+        barge_in: The user's voice is to be told while the loudspeaker sounds. Like the echo, only between devices.
         sensitivity: How easily a voice is taken for an interruption.
         auto_gain: The microphone's level is to be evened out.
     """
@@ -67,25 +74,13 @@ class SoundRequest:
     output_device: str | None = None
     input_wav: Path | None = None
     output_wav: Path | None = None
-    echo: bool = False
+    echo: CancelEcho = "no"
+    barge_in: bool = False
     sensitivity: Literal["low", "medium", "high"] = "medium"
     auto_gain: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Caution:
-    """Something about the sound that the user should know; the session goes on.
-
-    Attributes:
-        message: One sentence.
-        hint: What to do next.
-    """
-
-    message: str
-    hint: str
-
-
-Report = Heard | Drained | DeviceLost | DeviceFound | Caution | DeviceError
+Report = Heard | Drained | EchoChanged | DeviceLost | DeviceFound | Caution | DeviceError
 """What `Sound.reports` tells. A `DeviceError` is the last: sound has ended."""
 
 
@@ -115,15 +110,17 @@ class Sound:
         self._begin = now()
         self._recorded, self._played = Track(), Track()
         self._keeper: Keeper | None = None
-        self._microphone: Microphone | None = None
+        self._listener: Listener | None = None
+        self._near_end = NearEnd()
+        self._echo_news: EchoNews | None = None
         self._speaker = Speaker(WIRE)
         self._file_pcm: bytes | None = None
         self._last_chunk = b""
-        self._chunks: asyncio.Queue[bytes | None] = asyncio.Queue()
+        self._captured: asyncio.Queue[Captured | Voice | None] = asyncio.Queue()
         self._reports: asyncio.Queue[Report | Exception | None] = asyncio.Queue()
         self._wake = asyncio.Event()
         self._closed = False
-        self._cautioned = False
+        self._told: set[str] = set()
 
     async def __aenter__(self) -> Self:
         self._loop = asyncio.get_running_loop()
@@ -142,8 +139,10 @@ class Sound:
 
     # --- the microphone -----------------------------------------------------------------------------------
 
-    async def microphone(self) -> AsyncIterator[bytes]:
-        """Chunks of 20 ms, 24 kHz mono PCM16, as they are recorded.
+    async def microphone(self) -> AsyncIterator[Captured | Voice]:
+        """What is recorded, as it is: `Captured` for each 20 ms, 24 kHz mono PCM16, without the loudspeaker in it.
+
+        What a chunk tells of the user's voice while the loudspeaker sounds comes before it.
 
         Ends when the input file has ended (after `files.TRAILING_SILENCE_MS`), when the sound is closed, and at
         once when no microphone was asked for. A device that is lost is told by `reports`; this waits.
@@ -151,21 +150,46 @@ class Sound:
         """
         if self._file_pcm is not None:
             async for at, chunk in play_as_microphone(self._file_pcm):
-                self._note_chunk(at, chunk)
-                yield chunk
+                for signal in self._heard(at, chunk):
+                    yield signal
             return
         if not self._request.capture:
             return
-        while (captured := await self._chunks.get()) is not None:
+        while (captured := await self._captured.get()) is not None:
             yield captured
+
+    def mute(self, muted: bool) -> None:
+        """Silence in place of all that the microphone hears: it is not recorded, not shown, not told."""
+        self._near_end.muted = muted
 
     def _on_block(self, microphone: Microphone, block: bytes, at: float) -> None:
         """A block of the device has arrived; on the event loop."""
+        self._pass_on_played()
+        if self._listener and (caution := self._listener.hear(block, self.called("microphone"))):
+            self._caution(caution)
         for begins, chunk in microphone.feed(block, at):
-            self._note_chunk(begins, chunk)
-            if self._chunks.qsize() >= _KEPT_CHUNKS:
-                self._chunks.get_nowait()
-            self._chunks.put_nowait(chunk)
+            for signal in self._heard(begins, chunk):
+                if self._captured.qsize() >= _KEPT_CHUNKS:
+                    self._forget_chunks()
+                self._captured.put_nowait(signal)
+
+    def _heard(self, at: float, chunk: bytes) -> list[Captured | Voice]:
+        try:
+            signals = self._near_end.feed(at, chunk)
+        except DeviceError as error:  # the canceller broke
+            self._go_half_duplex(error)
+            signals = [Captured(chunk)]
+        for signal in signals:
+            if isinstance(signal, Captured):
+                self._note_chunk(at, signal.pcm)
+        return signals
+
+    def _forget_chunks(self) -> None:
+        """Nobody reads: what was said of the voice stays, its sound goes."""
+        kept = [self._captured.get_nowait() for _ in range(self._captured.qsize())]
+        for signal in kept:
+            if not isinstance(signal, Captured):
+                self._captured.put_nowait(signal)
 
     def _note_chunk(self, at: float, chunk: bytes) -> None:
         self._last_chunk = chunk
@@ -174,7 +198,8 @@ class Sound:
 
     def _capture(self, form: AudioFormat) -> Callable[[bytes, float], None]:
         """The receiver of the microphone's blocks, for a device of this format."""
-        microphone = self._microphone = Microphone(form)
+        microphone = Microphone(form)
+        self._listener = Listener(form, sys.platform)
 
         def on_capture(block: bytes, at: float) -> None:
             if not self._closed:
@@ -253,6 +278,11 @@ class Sound:
         """(microphone, loudspeaker) now, RMS in dBFS, -96 for silence."""
         return level_dbfs(self._last_chunk), self._speaker.level
 
+    def called(self, side: Side) -> str:
+        """What people call the device, where a sound server is in between too; empty where there is none."""
+        name = self._keeper.serving.get(side) if self._keeper else None
+        return name or (self.input_name if side == "microphone" else self.output_name)
+
     @property
     def underruns(self) -> int:
         """Gaps in the middle of an item, because its sound came too late."""
@@ -295,15 +325,47 @@ class Sound:
     async def _open_devices(self, capture: bool, playback: bool) -> None:
         keeper = Keeper(self._capture if capture else None, self._playback if playback else None, self._note_device)
         self._stack.push_async_callback(keeper.close)
-        await keeper.open(self._request.input_device, self._request.output_device)
+        opening = keeper.open(self._request.input_device, self._request.output_device)
+        await asyncio.gather(opening, self._load_near_end() if capture and playback else asyncio.sleep(0))
         self._keeper = keeper
         self._note_names(keeper)
         self._start(keeper.keep)
+        self._start(keeper.watch)
 
-    def _note_device(self, report: DeviceLost | DeviceFound) -> None:
+    async def _load_near_end(self) -> None:
+        request = self._request
+        loaded = await asyncio.to_thread(
+            load_near_end,
+            request.echo,
+            barge_in=request.barge_in,
+            sensitivity=request.sensitivity,
+            auto_gain=request.auto_gain,
+        )
+        self._near_end, self._echo_news = loaded.near_end, loaded.news
+        if loaded.trouble is not None:
+            self._go_half_duplex(loaded.trouble)
+
+    def _go_half_duplex(self, why: RtchatError) -> None:
+        """There is no canceller (any more): the microphone has to be shut while the assistant speaks."""
+        self._near_end, self._echo_news = NearEnd(), None
+        self._reports.put_nowait(Caution(why.message, why.hint))
+        self._reports.put_nowait(EchoChanged("half-duplex", None))
+
+    def _note_device(self, report: DeviceLost | DeviceFound | Caution) -> None:
+        if isinstance(report, Caution):
+            self._caution(report)
+            return
         if self._keeper is not None:
             self._note_names(self._keeper)
+        if isinstance(report, DeviceFound) and report.side == "microphone" and self._listener is not None:
+            self._listener.begin_anew()
         self._reports.put_nowait(report)
+
+    def _caution(self, caution: Caution) -> None:
+        """Tell it, once."""
+        if caution.message not in self._told:
+            self._told.add(caution.message)
+            self._reports.put_nowait(caution)
 
     def _note_names(self, keeper: Keeper) -> None:
         self.input_name = keeper.names.get("microphone", self.input_name)
@@ -335,12 +397,18 @@ class Sound:
             self._wake.clear()
             for report in self._speaker.heard(now()):
                 self._reports.put_nowait(report)
-            for begins, pcm in self._speaker.take_played():
-                if self.tap is not None:
-                    self.tap("loudspeaker", *self._played.place(begins - self._begin, pcm))
-            self._check_zeros()
+            self._pass_on_played()
+            if self._echo_news is not None and (news := self._echo_news.look()) is not None:
+                self._reports.put_nowait(news)
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._wake.wait(), self._pause())
+
+    def _pass_on_played(self) -> None:
+        """Give what the loudspeaker has taken to who wants it."""
+        for begins, pcm in self._speaker.take_played():
+            self._near_end.played(begins, pcm)
+            if self.tap is not None:
+                self.tap("loudspeaker", *self._played.place(begins - self._begin, pcm))
 
     def _pause(self) -> float:
         if not self._speaker.busy:
@@ -348,28 +416,13 @@ class Sound:
         ends = self._speaker.ends_at
         return REPORT_SECONDS if ends is None else min(REPORT_SECONDS, max(0.002, ends - now()))
 
-    def _check_zeros(self) -> None:
-        zeros = self._microphone.zero_seconds if self._microphone else 0.0
-        if zeros >= _ZEROS_SECONDS and not self._cautioned:
-            self._cautioned = True
-            self._reports.put_nowait(_zeros_caution(self.input_name))
-
     async def _close(self) -> None:
         self._closed = True
         await self._stack.aclose()
-        self._chunks.put_nowait(None)
+        self._captured.put_nowait(None)
         self._reports.put_nowait(None)
 
 
 async def _end(task: asyncio.Task[None]) -> None:
     task.cancel()
     await asyncio.wait([task])
-
-
-def _zeros_caution(name: str) -> Caution:
-    where = (
-        "Allow your terminal under System Settings > Privacy & Security > Microphone, and start it again."
-        if sys.platform == "darwin"
-        else "See whether it is muted, and whether it is the right one: `rtchat devices` lists them."
-    )
-    return Caution(f"The microphone {name!r} gives nothing but digital silence.", where)

@@ -107,7 +107,8 @@ async def test_what_is_said_arrives_in_chunks_of_twenty_milliseconds(pulse):
         speaking = asyncio.create_task(asyncio.to_thread(pulse.speak, tone(0.5, 700)))
         heard, loudest = b"", -96.0
         async with asyncio.timeout(20):
-            async for chunk in sound.microphone():
+            async for captured in sound.microphone():
+                chunk = captured.pcm
                 assert len(chunk) == 960
                 if level_dbfs(chunk) > -60:
                     heard += chunk
@@ -249,7 +250,7 @@ async def test_files_serve_as_both_ends_without_any_device(tmp_path):
         sound.play("A", 0, tone(0.3))
         sound.drain("A")
         got = await reports_until(sound, drained=True)
-        heard = b"".join([chunk async for chunk in sound.microphone()])
+        heard = b"".join([captured.pcm async for captured in sound.microphone()])
     assert got[-2:] == [Heard("A", 0, 300), Drained()]
     assert heard == tone(0.1) + WIRE.silence(1500)
     with wave.open(str(answered)) as file:
