@@ -24,9 +24,10 @@ RATE = 24_000
 # Null sinks without rewinds take 50 ms at a time at most, like hardware; with them they take 2 s and then stall.
 _MODULES = (
     "module-native-protocol-unix auth-anonymous=1 socket={folder}/native",
-    "module-null-sink sink_name=speaker rate=48000 norewinds=1",
+    "module-null-sink sink_name=speaker rate=48000 norewinds=1 sink_properties=device.description=Test-Speaker",
     "module-null-sink sink_name=mic_feed rate=48000 norewinds=1",
-    "module-remap-source master=mic_feed.monitor source_name=microphone",
+    "module-remap-source master=mic_feed.monitor source_name=microphone"
+    " source_properties=device.description=Test-Microphone",
 )
 
 # The system's own ALSA configuration, chatter and all, with three names that all lead to this server.
@@ -104,9 +105,17 @@ class PrivatePulse:
         command = ["paplay", *_RAW, "--device=mic_feed", "--latency-msec=20"]
         subprocess.run(command, env=self._all_env(), input=pcm, timeout=60 + len(pcm) / RATE, check=True)
 
-    def plug_in(self, loudspeaker: str, *properties: str) -> None:
-        """Add another loudspeaker; `properties` are arguments of module-null-sink."""
-        self.pactl("load-module", "module-null-sink", f"sink_name={loudspeaker}", "norewinds=1", *properties)
+    def plug_in(self, loudspeaker: str, *options: str, properties: str = "") -> None:
+        """Add another loudspeaker, described as `Test-` and its name.
+
+        Args:
+            loudspeaker: Its name.
+            options: More arguments of module-null-sink.
+            properties: More properties of the device.
+        """
+        described = f"sink_properties=device.description=Test-{loudspeaker.capitalize()} {properties}".rstrip()
+        name = f"sink_name={loudspeaker}"
+        self.pactl("load-module", "module-null-sink", name, "norewinds=1", described, *options)
 
     def take_out(self, *names: str) -> None:
         """Unplug the loudspeakers and microphones of these names."""

@@ -5,6 +5,7 @@ resource               acquired            released
 =====================  ==================  ====================================================
 PortAudio thread       `open`              `close`; left behind when a call to PortAudio hangs
 PortAudio, streams     `open`, on it       `close`, on it
+`pactl subscribe`      `watch`             `watch`, when it is cancelled
 =====================  ==================  ====================================================
 
 ::
@@ -21,8 +22,12 @@ import asyncio
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from rtchat.audio import cautions
+from rtchat.audio.devices import Side, looks_like_headphones
 from rtchat.audio.duplex import Duplex
+from rtchat.audio.soundserver import SoundServer
 from rtchat.audio.stream import Stream, now
+from rtchat.audio.vigil import LOOK_SECONDS, Vigil
 from rtchat.audio.worker import Worker
 from rtchat.conversation.signals import DeviceFound, DeviceLost
 from rtchat.errors import DeviceError
@@ -30,52 +35,17 @@ from rtchat.errors import DeviceError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from rtchat.audio.devices import Side
     from rtchat.audio.duplex import Capture, Playback
 
-    Tell = Callable[[DeviceLost | DeviceFound], None]
-
-TICK_SECONDS = 0.1
-"""How often the streams are looked at."""
-
-PATIENCE_SECONDS = 0.5
-"""A stream that does not call back for so long is opened again. Twice as long for one that was so in vain."""
+    Tell = Callable[[DeviceLost | DeviceFound | cautions.Caution], None]
 
 CLOSE_SECONDS = 2.0
 """How long the devices may take to close; a quarter of a second is usual."""
 
-_MOST_PATIENCE_SECONDS = 4.0
 _DROP_SECONDS = 1.0
 _MEND_SECONDS = 8.0
+_TELEPHONY_RATE = 16_000
 _PAUSES = (0.0, 0.1, 0.2, 0.4, 1.0)
-
-
-class Vigil:
-    """Whether a stream still calls back. Pure.
-
-    Only moments count in which the watcher itself was on time: one who was late was kept from working by a busy or
-    sleeping machine, as the stream may have been.
-    """
-
-    def __init__(self) -> None:
-        self.patience = PATIENCE_SECONDS
-        self._calls = -1
-        self._looked = 0.0
-        self._silent = 0.0
-
-    def stalled(self, calls: int, at: float) -> bool:
-        """Tell how often it has called back by `at` seconds; True when it has been silent for too long."""
-        since, self._looked = at - self._looked, at
-        if calls != self._calls or since > 3 * TICK_SECONDS:
-            self._calls, self._silent = calls, 0.0
-        else:
-            self._silent += since
-        return self._silent >= self.patience
-
-    def renew(self) -> None:
-        """It was opened again for nothing but silence: it may be one that is served in long bursts."""
-        self.patience = min(2 * self.patience, _MOST_PATIENCE_SECONDS)
-        self._calls, self._silent = -1, 0.0
 
 
 class Keeper:
@@ -84,7 +54,10 @@ class Keeper:
     Args:
         capture: As for `Duplex`. Called again for each microphone that takes the place of one, on the event loop.
         playback: As for `Duplex`, and in the same way.
-        tell: Told, on the event loop, which device is lost or found.
+        tell: Told, on the event loop, which device is lost or found, and what is odd about one.
+
+    Attributes:
+        serving: What people call the device of each side, None while there is none.
     """
 
     def __init__(self, capture: Capture | None, playback: Playback | None, tell: Tell) -> None:
@@ -93,8 +66,12 @@ class Keeper:
         self._tell = tell
         self._duplex = Duplex(capture, playback)
         self._thread = Worker("portaudio")  # makes every call to PortAudio, in order
+        self._server = SoundServer(self._note_move)
         self._vigils: dict[Side, Vigil] = {}
-        self._lost: set[Side] = set()
+        self.serving: dict[Side, str | None] = {}
+        self._raw: dict[Side, str] = {}  # PortAudio's names, to which those of `serving` belong
+        self._trusted: set[Side] = set()
+        self._telephony = False
         self._tries = 0
         self._try_at = 0.0
         self._hung = 0
@@ -118,6 +95,18 @@ class Keeper:
         """
         await self._thread.call(self._duplex.open, input_device, output_device)
         self._vigils = {side: Vigil() for side in self._duplex.wanted}
+        await self._server.look()
+        for side, place in self._server.places.items():
+            if not place.works and side in self._vigils:  # it began so: somebody may listen to a dummy on purpose
+                self._trusted.add(side)
+                self._tell(cautions.stand_in(side, place.name))
+        self._raw = self.names
+        self.serving = {side: self._name(side) for side in self._vigils}
+        self._note()
+
+    async def watch(self) -> None:
+        """Follow the sound server's moves until cancelled."""
+        await self._server.watch()
 
     async def keep(self) -> None:
         """Look after the streams until cancelled.
@@ -126,7 +115,7 @@ class Keeper:
             DeviceError: A fault in this program, which opening anew would not mend.
         """
         while True:
-            await asyncio.sleep(TICK_SECONDS)
+            await asyncio.sleep(LOOK_SECONDS)
             await self._drop_stopped()
             if len(self._duplex.running) < len(self._vigils) and now() >= self._try_at:
                 await self._mend()
@@ -159,7 +148,6 @@ class Keeper:
             self._start_over()
 
     async def _mend(self) -> None:
-        before = self.names
         seconds = _MEND_SECONDS * 2 ** min(self._hung, 4)
         try:
             missing = await asyncio.wait_for(self._thread.call(self._duplex.mend), seconds)
@@ -172,15 +160,45 @@ class Keeper:
             self._duplex.attach()
         self._tries = self._tries + 1 if missing else 0
         self._try_at = now() + _PAUSES[min(self._tries, len(_PAUSES) - 1)]
+        await self._server.look()
+        self._note()
+
+    def _note_move(self) -> None:
+        if len(self._duplex.running) == len(self._vigils):  # else `_mend` tells what comes of it
+            self._note()
+
+    def _note(self) -> None:
+        """Tell what is different now."""
         for side in self._vigils:
-            name = self._duplex.names.get(side, "")
-            if side in missing:
-                if side not in self._lost:
-                    self._lost.add(side)
-                    self._tell(DeviceLost(side))
-            elif side in self._lost or name != before.get(side):
-                self._lost.discard(side)
+            before, name = self.serving[side], self._name(side)
+            self.serving[side], self._raw[side] = name, self.names[side]
+            if name is None and before is not None:
+                self._tell(DeviceLost(side))
+            elif name is not None and name != before:
                 self._tell(DeviceFound(side, name))
+            if (stream := self._duplex.running.get(side)) is not None:
+                stream.held = name is None
+                self._check_telephony(side, stream)
+
+    def _name(self, side: Side) -> str | None:
+        """What people call the device of a side; None when there is none."""
+        if side not in self._duplex.running:
+            return None
+        place, raw = self._server.places.get(side), self.names[side]
+        if place is None:  # nobody knows better: it is what it was
+            same = raw == self._raw.get(side)
+            return (self.serving.get(side) if same else None) or raw
+        if place.works:
+            self._trusted.discard(side)
+        return place.name if place.works or side in self._trusted else None
+
+    def _check_telephony(self, side: Side, stream: Stream) -> None:
+        place, others = self._server.places.get(side), self._server.places.get("microphone")
+        slow = stream.form.rate <= _TELEPHONY_RATE and looks_like_headphones(self.names[side])
+        if not self._telephony and (slow or (place is not None and place.telephony)):
+            self._telephony = True
+            name = self.serving[side] or self.names[side]
+            self._tell(cautions.telephony(name, others.others if others else ()))
 
     def _start_over(self) -> None:
         """Leave the thread that hangs to itself, and go on with another one."""

@@ -76,6 +76,7 @@ class Stream:
         name: What a sentence calls it.
         form: Rate and channels of each direction.
         attached: `attach` was called.
+        held: While True it plays silence, and what it records is dropped, as before `attach`.
         calls: Callbacks so far.
         flags: Callbacks in which the device said that it had lost or missed sound.
         slept: It was paused for `SLEPT_SECONDS`, and has ended itself: what it would give now is stale.
@@ -92,6 +93,7 @@ class Stream:
         self.name = described(microphone, loudspeaker)
         self.form = form
         self.attached = False
+        self.held = False
         self.calls = 0
         self.flags = 0
         self.slept = False
@@ -168,10 +170,10 @@ class Stream:
             self.flags += bool(flags & (INPUT_OVERFLOW | OUTPUT_UNDERFLOW))
             current = times["current_time"]
             base = self._clock.seconds(current, at)
-            if self._on_capture is not None and data:
+            if self._on_capture is not None and data and not self.held:
                 ago = _plausible(current - times["input_buffer_adc_time"], frames / self.form.rate)
                 self._on_capture(data, self._recorded.begins(frames, base - ago))
-            if self._fill is None:
+            if self._fill is None or self.held:
                 return self._silence(frames), GO_ON
             ahead = _plausible(times["output_buffer_dac_time"] - current, 3 * frames / self.form.rate)
             return self._fill(frames, self._played.begins(frames, base + ahead)), GO_ON

@@ -1,0 +1,103 @@
+"""What PulseAudio, or PipeWire in its place, does with this program's streams: asked of `pactl`, where that is.
+
+`pactl subscribe` sleeps until something changes, so watching costs nothing; each change is one `pactl list`, 10 ms
+and at most four times a second. Without `pactl`, or without such a server, nothing is known and nothing is missed
+that PortAudio tells.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import re
+import shutil
+import sys
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from rtchat.audio.places import places
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from rtchat.audio.devices import Side
+    from rtchat.audio.places import Place
+
+_ASK_SECONDS = 1.0
+_REST_SECONDS = 0.25
+_AGAIN_SECONDS = 2.0
+# Volumes are changes of sinks and sources; our own questions are changes of clients.
+_TELLING = re.compile(rb"on (sink-input|source-output|server|card)\b|'(new|remove)' on (sink|source)\b")
+
+
+class SoundServer:
+    """Knows where this process's streams are.
+
+    Args:
+        tell: Called on the event loop after a change; read `places` then.
+
+    Attributes:
+        places: The place of each side, as far as it is known.
+    """
+
+    def __init__(self, tell: Callable[[], None]) -> None:
+        self.places: dict[Side, Place] = {}
+        self._tell = tell
+        self._program = shutil.which("pactl") if sys.platform == "linux" else None
+
+    async def look(self) -> None:
+        """Bring `places` up to date; a server that does not answer has none."""
+        self.places = await self._asked() if self._program is not None else {}
+
+    async def watch(self) -> None:
+        """Tell of changes until cancelled."""
+        while self._program is not None:
+            with suppress(OSError):
+                await self._subscribed()
+            await asyncio.sleep(_AGAIN_SECONDS)  # there is no server, or it has ended
+
+    async def _subscribed(self) -> None:
+        process = await self._start("subscribe")
+        assert process.stdout is not None
+        lines = b""
+        try:
+            while told := await process.stdout.read(65_536):
+                lines += told
+                whole = lines.rfind(b"\n") + 1
+                changed, lines = _TELLING.search(lines, 0, whole), lines[whole:]
+                if changed:
+                    await self.look()
+                    self._tell()
+                    await asyncio.sleep(_REST_SECONDS)
+        finally:
+            await _end(process)
+
+    async def _asked(self) -> dict[Side, Place]:
+        try:
+            process = await self._start("-f", "json", "list")
+            try:
+                async with asyncio.timeout(_ASK_SECONDS):
+                    told, _ = await process.communicate()
+            finally:
+                await _end(process)
+            return places(json.loads(told), os.getpid())
+        except (OSError, TimeoutError, ValueError, KeyError, TypeError):
+            return {}
+
+    async def _start(self, *arguments: str) -> asyncio.subprocess.Process:
+        assert self._program is not None
+        return await asyncio.create_subprocess_exec(
+            self._program,
+            *arguments,
+            env={**os.environ, "LC_ALL": "C"},
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.DEVNULL,
+        )
+
+
+async def _end(process: asyncio.subprocess.Process) -> None:
+    with suppress(ProcessLookupError):
+        process.kill()
+    await process.wait()
