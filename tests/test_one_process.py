@@ -70,7 +70,7 @@ class Room:
 
     def tell(self, signal):
         """Something happens at the client."""
-        if isinstance(signal, SpeechStarted | s.InterruptPressed | s.TalkPressed):
+        if isinstance(signal, SpeechStarted | s.InterruptPressed | s.TalkPressed | s.VoiceConfirmed):
             for heard in self.speaker.cut_points():
                 self._run(self.client.receive(heard))
         self._run(self.client.receive(signal))
@@ -82,11 +82,15 @@ class Room:
                     self.sent.append(event)
                     self.up.append(wire.encode(event))
                 case s.Play(item_id=item, content_index=index, pcm=pcm):
-                    self.speaker.play(item, index, pcm)
+                    self.speaker.play(item, index, pcm, self.now)
                 case s.Drain(item_id=item):
                     self.speaker.drain(item)
                 case s.Flush():
                     self.speaker.flush()
+                case s.Duck():
+                    self.speaker.duck()
+                case s.Restore():
+                    self.speaker.restore()
                 case s.Show(notice=notice):
                     self.notices.append(notice)
                 case s.CallTool():

@@ -134,6 +134,19 @@ class Answer:
                 effects += self._close(verdict.entry, "interrupted" if verdict.was_cut else verdict.entry.outcome)
         return effects
 
+    def lost(self) -> tuple[list[Effect], list[Entry]]:
+        """The server is gone: what it had not finished has failed; what was received may be heard to its end.
+
+        Returns:
+            What follows, and the entries that were not finished and of which something was said.
+        """
+        effects: list[Effect] = []
+        unfinished = [e for e in self._items if e.role == "assistant" and not (e.closed or e.made)]
+        for entry in unfinished:
+            entry.outcome = "failed"
+            effects += self._made(entry)
+        return effects, [entry for entry in unfinished if entry.words or entry.parts]
+
     def close(self) -> list[Effect]:
         """The session is over: every item gets its last word."""
         effects: list[Effect] = []

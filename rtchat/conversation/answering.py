@@ -79,14 +79,14 @@ class Answering:
 
     def _tool_done(self, done: s.ToolDone) -> list[s.Effect]:
         turn = self._turn
-        call = turn.calls.answered(done.call_id)
+        call = turn.calls.answered(done.call_id, done.output)
         if call is None:
             return []
         if not turn.calls.pending:
             # "Several calls of one response: send all outputs, then one response.create."
             turn.responses.want(Want())
-        return [
-            s.Show(ToolCalled(done.call_id, call.name, call.arguments, done.output, done.status, done.ms)),
-            s.Send(ItemCreate(item=FunctionCallOutputItem(call_id=done.call_id, output=done.output))),
-            *turn.settle(),
-        ]
+        shown = s.Show(ToolCalled(done.call_id, call.name, call.arguments, done.output, done.status, done.ms))
+        if not turn.ready:
+            return [shown]  # the next server is given the output with all the rest
+        output = FunctionCallOutputItem(call_id=done.call_id, output=done.output)
+        return [shown, s.Send(ItemCreate(item=output)), *turn.settle()]

@@ -48,6 +48,11 @@ class BargeIn:
             self._ducked = False
         return [*self._restore(), *_append(self.gate.release())]
 
+    def lost(self) -> None:
+        """There is no server: what has not left never will, and nothing of the talk key's turn has arrived."""
+        self.gate.release()
+        self.gate.let_go()
+
     def _restore(self) -> list[Effect]:
         if not self._ducked:
             return []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rtchat.protocol.items import FunctionCallItem
+from rtchat.protocol.items import FunctionCallItem, FunctionCallOutputItem
 
 
 class Calls:
@@ -10,7 +10,8 @@ class Calls:
 
     def __init__(self) -> None:
         self._made: dict[str, list[FunctionCallItem]] = {}
-        self._seen: set[str] = set()
+        self._seen: dict[str, FunctionCallItem] = {}
+        self._outputs: dict[str, FunctionCallOutputItem] = {}
         self._running: dict[str, FunctionCallItem] = {}
         self._sent: set[str] = set()
 
@@ -40,18 +41,30 @@ class Calls:
         for call in calls:
             if cancelled or call.call_id is None or call.call_id in self._seen:
                 continue
-            self._seen.add(call.call_id)
+            self._seen[call.call_id] = call
             self._running[call.call_id] = call
             due.append(call)
         return due
 
-    def answered(self, call_id: str) -> FunctionCallItem | None:
+    def answered(self, call_id: str, output: str) -> FunctionCallItem | None:
         """A tool is done, its output is about to be sent: its call, None when nobody waits for it."""
         call = self._running.pop(call_id, None)
         if call is not None:
             self._sent.add(call_id)
+            self._outputs[call_id] = FunctionCallOutputItem(call_id=call_id, output=output)
         return call
 
-    def output_added(self, call_id: str) -> None:
+    def output_added(self, output: FunctionCallOutputItem) -> None:
         """An output is in the conversation."""
-        self._sent.discard(call_id)
+        self._sent.discard(output.call_id)
+        if output.call_id in self._outputs:
+            self._outputs[output.call_id] = output
+
+    def lost(self) -> None:
+        """The server is gone: calls of an unfinished response are never made; tools that are at work go on."""
+        self._made.clear()
+        self._sent.clear()
+
+    def history(self) -> list[tuple[FunctionCallItem, FunctionCallOutputItem | None]]:
+        """Every call that was acted on, with its output; None while its tool is at work."""
+        return [(call, self._outputs.get(call_id)) for call_id, call in self._seen.items()]

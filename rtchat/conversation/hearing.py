@@ -114,9 +114,10 @@ class Hearing:
         if not self._may_interrupt:
             return []
         effects = turn.interrupt()
-        # The server's own speech_started follows; until then nothing else may be asked of it.
-        turn.onset = True
-        turn.responses.hold = turn.rules.server_answers
+        if turn.ready:
+            # The server's own speech_started follows; until then nothing else may be asked of it.
+            turn.onset = True
+            turn.responses.hold = turn.rules.server_answers
         return [*effects, *turn.status.go(Trigger.SPEECH), *turn.settle()]
 
     def _voice_ended(self, _: s.VoiceEnded) -> list[s.Effect]:
@@ -132,6 +133,7 @@ class Hearing:
 
     def _echo_changed(self, change: s.EchoChanged) -> list[s.Effect]:
         microphone = self._turn.microphone
+        self._turn.echo = change.echo
         microphone.gate.half_duplex = change.echo == "half-duplex"
         shut = microphone.dismissed() if microphone.gate.half_duplex else []
         return [*shut, s.Show(EchoTold(change.echo, change.erle_db))]

@@ -13,7 +13,7 @@ from rtchat.conversation.items import Entry, Items
 from rtchat.conversation.microphone_gate import MicrophoneGate
 from rtchat.conversation.notices import AssistantSaid, AssistantStatus, EchoTold, UserSaid
 from rtchat.conversation.playback import Playback
-from rtchat.conversation.rules import Rules
+from rtchat.conversation.rules import Echo, Rules
 from rtchat.conversation.state import State, Trigger
 from rtchat.conversation.status import Status
 from rtchat.protocol import translation as wire
@@ -41,6 +41,7 @@ class Interpreter:
         # The sound is one stream; its parts are no lines, since nothing says which sound is which sentence.
         self._playback = Playback(Items())
         self._streams = 0
+        self._echo: Echo = rules.echo
         self._gate = MicrophoneGate(half_duplex=rules.echo == "half-duplex", push_to_talk=False)
         self._open: dict[str, Entry] = {}
         self._lines = 0
@@ -52,6 +53,11 @@ class Interpreter:
         """What it does now, mute aside."""
         return self._status.state
 
+    @property
+    def _ready(self) -> bool:
+        """There is a server that has taken the session."""
+        return self.state not in (State.CONNECTING, State.RECONNECTING)
+
     def receive(self, signal: object) -> list[s.Effect]:
         """Take one input, ask for effects, in the order in which they are to be done."""
         if self.state is State.CLOSED:
@@ -60,7 +66,7 @@ class Interpreter:
             case wire.TranslationCreated():
                 return [s.Send(wire.TranslationUpdate(event_id=troubles.UPDATE_ID, session=self.session))]
             case wire.TranslationUpdated():
-                return self._ready(signal)
+                return self._updated(signal)
             case wire.TranslationInputTranscriptDelta(delta=delta):
                 return self._source(delta)
             case wire.TranslationOutputTranscriptDelta(delta=delta):
@@ -82,8 +88,10 @@ class Interpreter:
             case s.InterruptPressed():
                 return self._interrupt()
             case s.EchoChanged(echo=echo, erle_db=erle_db):
-                self._gate.half_duplex = echo == "half-duplex"
+                self._echo, self._gate.half_duplex = echo, echo == "half-duplex"
                 return [s.Show(EchoTold(echo, erle_db))]
+            case s.Disconnected():
+                return self._disconnected()
             case s.MuteToggled():
                 self._gate.muted = self._status.muted = not self._gate.muted
                 return self._status.show()
@@ -98,25 +106,32 @@ class Interpreter:
 
     # --- session ------------------------------------------------------------------------------------------
 
-    def _ready(self, event: wire.TranslationUpdated) -> list[s.Effect]:
-        if self.state is not State.CONNECTING:
+    def _updated(self, event: wire.TranslationUpdated) -> list[s.Effect]:
+        if self._ready:
             return []
         session = event.session if isinstance(event.session, wire.TranslationSession) else self.session
-        started = self.rules.started(session.id, session.model, voice=None)
+        started = self.rules.started(session.id, session.model, None, self._echo)
         effects = [s.Show(started), *self._status.go(Trigger.READY)]
         return [*effects, s.Send(wire.TranslationClose())] if self._input_over else effects
+
+    def _disconnected(self) -> list[s.Effect]:
+        """What was received is heard to its end; the next server begins in the middle of what is said then."""
+        if not self._ready:
+            return []
+        drain: list[s.Effect] = [s.Drain(self._stream)] if self._playback.sounding else []
+        return [*self._finish("user"), *self._finish("assistant"), *drain, *self._status.go(Trigger.LOST)]
 
     def _error(self, event: ErrorEvent) -> list[s.Effect]:
         if troubles.harmless(event.error):
             return []
-        refusal = troubles.refusal(event.error, connecting=self.state is State.CONNECTING)
+        refusal = troubles.refusal(event.error, connecting=not self._ready)
         return refusal or troubles.told(event.error)
 
     def _input_ended(self) -> list[s.Effect]:
         if self._input_over:
             return []
         self._input_over = True
-        return [] if self.state is State.CONNECTING else [s.Send(wire.TranslationClose())]
+        return [s.Send(wire.TranslationClose())] if self._ready else []
 
     def _closed(self) -> list[s.Effect]:
         self._server_done = True
@@ -138,7 +153,7 @@ class Interpreter:
         return f"translation_{self._streams}"
 
     def _captured(self, pcm: bytes) -> list[s.Effect]:
-        if self.state is State.CONNECTING or self._input_over:
+        if not self._ready or self._input_over:
             return []
         # "Keep appending silence": the service counts time by the sound that it gets.
         chunks = self._gate.pass_through(pcm, sounding=self._playback.sounding)

@@ -1,7 +1,7 @@
 """The conversation: one function of its inputs, `receive(input) -> list[Effect]`. No clock, no I/O.
 
-Here are the session and what is typed. Who has the word is in `turn`; the user's side of it in `hearing`, the
-assistant's in `answering`.
+Here are errors and what is typed. Who has the word is in `turn`, the user's side of it in `hearing`, the
+assistant's in `answering`; the session with the server, also the next one after a loss, in `handshake`.
 """
 
 from __future__ import annotations
@@ -9,15 +9,14 @@ from __future__ import annotations
 from rtchat.conversation import signals as s
 from rtchat.conversation import troubles
 from rtchat.conversation.answering import Answering
+from rtchat.conversation.handshake import Handshake
 from rtchat.conversation.hearing import Hearing
 from rtchat.conversation.responses import ALREADY_ACTIVE, Want
 from rtchat.conversation.rules import Rules
 from rtchat.conversation.signals import Handlers
-from rtchat.conversation.state import State, Trigger
+from rtchat.conversation.state import State
 from rtchat.conversation.turn import Turn
-from rtchat.protocol import client_events as ask
 from rtchat.protocol import server_events as told
-from rtchat.protocol.config import RealtimeSession, ResponseParams, TranscriptionSession, VoiceId
 from rtchat.protocol.items import ContentPart, FunctionCallOutputItem, MessageItem, user_text
 
 __all__ = ["Conversation", "Rules"]
@@ -36,8 +35,6 @@ class Conversation:
         self.items = turn.items
         self._typed = 0
         self._handlers: Handlers = {
-            told.SessionCreated: self._session_created,
-            told.SessionUpdated: self._session_updated,
             told.ErrorEvent: self._error,
             told.ItemAdded: self._item_added,
             told.ItemDone: self._item_added,
@@ -46,6 +43,7 @@ class Conversation:
             s.Announced: self._announced,
             s.InterruptPressed: self._interrupt_pressed,
             s.InputEnded: self._input_ended,
+            **Handshake(turn).handlers,
             **Hearing(turn).handlers,
             **Answering(turn).handlers,
         }
@@ -69,24 +67,7 @@ class Conversation:
         """The session is over: every item gets its last word, and what was used is told."""
         return [] if self.state is State.CLOSED else self._turn.close()
 
-    # --- session ------------------------------------------------------------------------------------------
-
-    def _session_created(self, _: told.SessionCreated) -> list[s.Effect]:
-        return [s.Send(ask.SessionUpdate(event_id=troubles.UPDATE_ID, session=self.rules.session))]
-
-    def _session_updated(self, event: told.SessionUpdated) -> list[s.Effect]:
-        turn = self._turn
-        if self.state is not State.CONNECTING:
-            return []
-        session = self.rules.session if isinstance(event.session, dict) else event.session
-        output = session.audio.output if session.audio else None
-        voice = output.voice if output else None
-        name = voice.id if isinstance(voice, VoiceId) else voice
-        started = self.rules.started(session.id, _model(session), name)
-        turn.responses.hold = False
-        if self.rules.greeting:
-            turn.responses.want(Want(params=ResponseParams(instructions=self.rules.greeting)))
-        return [s.Show(started), *turn.status.go(Trigger.READY), *turn.settle()]
+    # --- the server ------------------------------------------------------------------------------------------
 
     def _error(self, event: told.ErrorEvent) -> list[s.Effect]:
         error, turn = event.error, self._turn
@@ -110,7 +91,7 @@ class Conversation:
 
     def _item_added(self, event: told.ItemAdded | told.ItemDone) -> list[s.Effect]:
         if isinstance(event.item, FunctionCallOutputItem):
-            self._turn.calls.output_added(event.item.call_id)
+            self._turn.calls.output_added(event.item)
         return self._turn.transcripts.added(event)
 
     # --- the user, but for the microphone -----------------------------------------------------------------
@@ -134,10 +115,3 @@ class Conversation:
         turn.input_over = True
         turn.end_onset()  # nobody is left to tell its end
         return [*turn.microphone.stopped(flushed=False), *turn.settle()]
-
-
-def _model(session: RealtimeSession | TranscriptionSession) -> str | None:
-    if isinstance(session, RealtimeSession):
-        return session.model
-    written = session.audio.input.transcription if session.audio and session.audio.input else None
-    return written.model if written else None

@@ -49,6 +49,7 @@ class Playback:
         self._cut_responses: set[str] = set()
         self._cut_items: set[str] = set()
         self._told: set[str] = set()
+        self._forgotten: set[str] = set()
 
     @property
     def sounding(self) -> bool:
@@ -124,11 +125,17 @@ class Playback:
         self._told |= {verdict.entry.item_id for verdict in verdicts if verdict.event is not None}
         return verdicts
 
+    def lost(self) -> list[Entry]:
+        """The server is gone: it cannot be told of what is still to be heard. Gives the entries of that."""
+        entries = list(dict.fromkeys(entry for entry, _ in self._queue))
+        self._forgotten |= {entry.item_id for entry in entries}
+        return entries
+
     def _verdict(self, entry: Entry) -> Verdict:
         if not entry.spoken or entry.item_id in self._told:
             return Verdict(entry, not entry.made, None)  # written words are read at once
-        if self._items.get(entry.item_id) is not entry:
-            return Verdict(entry, not entry.over, None)  # the server has forgotten it already
+        if self._items.get(entry.item_id) is not entry or entry.item_id in self._forgotten:
+            return Verdict(entry, not entry.over, None)  # the server does not know it any more
         if entry.heard_ms == 0:
             return Verdict(entry, True, ItemDelete(item_id=entry.item_id))
         for index, part in sorted(entry.parts.items()):

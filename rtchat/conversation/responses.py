@@ -56,6 +56,7 @@ class Responses:
         self._active: str | None = None
         self._cancelled = False
         self._asked: _Request | None = None
+        self._answered = Want()  # by the active response
         self._presumed: deque[_Request] = deque(maxlen=_REMEMBERED)  # answered, as far as can be known
         self._queue: deque[Want] = deque()
         self._count = 0
@@ -79,6 +80,11 @@ class Responses:
     def answering(self) -> bool:
         """An answer is under way and not cancelled."""
         return self._active is not None and not self._cancelled
+
+    @property
+    def unsent(self) -> set[str]:
+        """Ids of items that wait here and are not in the conversation yet."""
+        return {want.item.id for want in self._queue if want.item is not None and want.item.id is not None}
 
     @property
     def expected(self) -> bool:
@@ -133,6 +139,7 @@ class Responses:
         """
         self._active, self._cancelled = response_id, False
         request, self._asked = self._asked, None
+        self._answered = Want(params=request.want.params if request is not None else None)
         if request is not None:
             # Most likely the answer to our request; an error about that request can still say otherwise.
             self._presumed.append(request)
@@ -145,6 +152,22 @@ class Responses:
         """`response.done`."""
         if self._active in (response_id, _UNHEARD_OF):
             self._active = None
+
+    def lost(self) -> Want | None:
+        """The server is gone. What was asked of it and not begun waits again, and all is on `hold`.
+
+        Returns:
+            What would ask again for the answer that was under way; None when none was, or it was cancelled.
+        """
+        under_way = self._answered if self.answering else None
+        if self._asked is not None and not self._asked.dropped:
+            want = self._asked.want
+            named = want.item is not None and want.item.id is not None  # so it is known here, and restored
+            self._queue.appendleft(Want(params=want.params) if named else want)
+        self._active, self._cancelled, self._asked = None, False, None
+        self._presumed.clear()
+        self.hold = True
+        return under_way
 
     def nothing_active(self) -> None:
         """The server had nothing to cancel: there is no response that it has not told us of."""

@@ -8,6 +8,8 @@ from typing import Literal
 from rtchat.conversation.notices import SessionStarted
 from rtchat.protocol.config import RealtimeSession, TranscriptionSession
 
+Echo = Literal["aec", "half-duplex", "off", "none"]
+
 
 @dataclass(frozen=True, slots=True)
 class Rules:
@@ -28,7 +30,7 @@ class Rules:
     session: RealtimeSession | TranscriptionSession = field(default_factory=RealtimeSession)
     server: str = ""
     mode: str = "interactive"
-    echo: Literal["aec", "half-duplex", "off", "none"] = "none"
+    echo: Echo = "none"
     push_to_talk: bool = False
     speech_interrupts: bool = True
     server_answers: bool = True
@@ -40,6 +42,6 @@ class Rules:
         """The user's voice may stop the assistant, so this machine's detector has a say."""
         return self.speech_interrupts and not self.push_to_talk
 
-    def started(self, session_id: str | None, model: str | None, voice: str | None) -> SessionStarted:
+    def started(self, session_id: str | None, model: str | None, voice: str | None, echo: Echo) -> SessionStarted:
         """The notice that the server has taken the session; None is what the server did not say."""
-        return SessionStarted(self.server, model or "", voice or "", session_id or "", self.echo, self.mode)
+        return SessionStarted(self.server, model or "", voice or "", session_id or "", echo, self.mode)

@@ -104,7 +104,10 @@ class DeviceFound:
 
 @dataclass(frozen=True, slots=True)
 class Disconnected:
-    """The server is gone; the session dials again. `SessionCreated` of a new session is the next from it."""
+    """The server is gone; the session dials again. `SessionCreated` of a new session is the next from it.
+
+    Events that were not sent are for the old server: they must not reach the new one, which is told all it needs.
+    """
 
 
 @dataclass(frozen=True, slots=True)

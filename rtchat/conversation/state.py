@@ -8,20 +8,26 @@
         listening --> hearing: speech
         listening --> thinking: asked
         listening --> speaking: answer
+        listening --> reconnecting: lost
         hearing --> thinking: asked
         hearing --> speaking: answer
         hearing --> listening: quiet
+        hearing --> reconnecting: lost
         thinking --> hearing: speech
         thinking --> speaking: answer
         thinking --> listening: quiet
+        thinking --> reconnecting: lost
         speaking --> hearing: speech
         speaking --> thinking: asked
         speaking --> listening: quiet
+        speaking --> reconnecting: lost
+        reconnecting --> listening: ready
         connecting --> closed: ended
         listening --> closed: ended
         hearing --> closed: ended
         thinking --> closed: ended
         speaking --> closed: ended
+        reconnecting --> closed: ended
 
 `muted` is what a user is shown instead of `listening` and `hearing` while the microphone is muted.
 """
@@ -39,6 +45,7 @@ class State(StrEnum):
     HEARING = "hearing"
     THINKING = "thinking"
     SPEAKING = "speaking"
+    RECONNECTING = "reconnecting"
     MUTED = "muted"
     CLOSED = "closed"
 
@@ -56,6 +63,8 @@ class Trigger(StrEnum):
     """The first of an answer is there."""
     QUIET = "quiet"
     """Nothing is generated, due, or playing any more."""
+    LOST = "lost"
+    """The server is gone; the session dials again."""
     ENDED = "ended"
     """The session is over."""
 
@@ -66,22 +75,27 @@ TRANSITIONS: dict[State, dict[Trigger, State]] = {
         Trigger.SPEECH: State.HEARING,
         Trigger.ASKED: State.THINKING,
         Trigger.ANSWER: State.SPEAKING,
+        Trigger.LOST: State.RECONNECTING,
     },
     State.HEARING: {
         Trigger.ASKED: State.THINKING,
         Trigger.ANSWER: State.SPEAKING,
         Trigger.QUIET: State.LISTENING,
+        Trigger.LOST: State.RECONNECTING,
     },
     State.THINKING: {
         Trigger.SPEECH: State.HEARING,
         Trigger.ANSWER: State.SPEAKING,
         Trigger.QUIET: State.LISTENING,
+        Trigger.LOST: State.RECONNECTING,
     },
     State.SPEAKING: {
         Trigger.SPEECH: State.HEARING,
         Trigger.ASKED: State.THINKING,
         Trigger.QUIET: State.LISTENING,
+        Trigger.LOST: State.RECONNECTING,
     },
+    State.RECONNECTING: {Trigger.READY: State.LISTENING},
     State.CLOSED: {},
 }
 """An absent key means that the trigger changes nothing there."""

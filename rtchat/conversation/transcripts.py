@@ -85,6 +85,19 @@ class Transcripts:
         hint = "The answer comes all the same."
         return [Show(_said(entry)), Show(ErrorTold(event.error.code, message, hint, fatal=False))]
 
+    def lost(self) -> tuple[list[Effect], bool]:
+        """The server is gone, and with it all words that it had not written down: their items are forgotten.
+
+        Returns:
+            The last word of each, and True when they are the last that were said.
+        """
+        said = [entry for entry in self._items if entry.role == "user" or entry.words]
+        unknown = [entry for entry in said if entry.role == "user" and not entry.closed]
+        effects = self.close()
+        for entry in unknown:
+            self._items.remove(entry.item_id)
+        return effects, bool(unknown) and said[-1] is unknown[-1]
+
     def close(self) -> list[Effect]:
         """The session is over: what is known is all there will be."""
         effects: list[Effect] = []

@@ -8,31 +8,40 @@ from rtchat.conversation import signals as s
 from rtchat.conversation.answer import Answer
 from rtchat.conversation.barge_in import BargeIn
 from rtchat.conversation.calls import Calls
-from rtchat.conversation.items import Items
+from rtchat.conversation.items import Entry, Items
 from rtchat.conversation.microphone_gate import MicrophoneGate
 from rtchat.conversation.notices import TurnEnded
 from rtchat.conversation.responses import Responses
-from rtchat.conversation.rules import Rules
+from rtchat.conversation.restore import message, predecessor
+from rtchat.conversation.resumption import Resumption
+from rtchat.conversation.rules import Echo, Rules
 from rtchat.conversation.state import State, Trigger
 from rtchat.conversation.status import Status
 from rtchat.conversation.transcripts import Transcripts
 from rtchat.conversation.usage import add_usage
-from rtchat.protocol.client_events import ResponseCancel
+from rtchat.protocol.client_events import ItemCreate, ResponseCancel
 
 
 class Turn:
     """The turn under way, and the parts of the conversation that have a share in it.
 
     Attributes:
+        session: What is asked of the server now.
+        echo: What keeps the assistant from hearing itself now.
         talking: The user has the word: the server hears speech, or the talk key is down.
         onset: So this machine's detector says; the server has not said it yet.
         open: Something was asked or answered that no `TurnEnded` has told yet.
         words_due: Commits of a transcription session that were not written down yet.
+        unknown: Items that a new server is told of when they were heard.
+        known: Ids of the items that it was told of.
+        resumption: What may have to be said again.
         input_over: Nothing more comes from the user.
     """
 
     def __init__(self, rules: Rules) -> None:
         self.rules = rules
+        self.session = rules.session
+        self.echo: Echo = rules.echo
         self.items = Items()
         self.status = Status()
         self.transcripts = Transcripts(self.items)
@@ -48,6 +57,9 @@ class Turn:
         self.onset = False
         self.open = False
         self.words_due = 0
+        self.unknown: list[Entry] = []
+        self.known: set[str] = set()
+        self.resumption = Resumption()
         self.input_over = False
         self._usage: dict[str, Any] = {}
         self._ended = False
@@ -60,7 +72,7 @@ class Turn:
     @property
     def ready(self) -> bool:
         """There is a server that has taken the session."""
-        return self.state not in (State.CONNECTING, State.CLOSED)
+        return self.state not in (State.CONNECTING, State.RECONNECTING, State.CLOSED)
 
     @property
     def sounding(self) -> bool:
@@ -104,8 +116,11 @@ class Turn:
         """End the turn when it is over, send what has waited for that, and say what is left to wait for."""
         if not self.ready:
             return []
+        told = self._tell_heard()
+        if self.resumption.due and not (self.sounding or self.user_speaks or self.responses.hold):
+            self.responses.want(self.resumption.take(self.rules.session))
         over = not (self.responses.turn_goes_on or self.calls.pending or self.sounding)
-        effects = self.end() if over and self.open else []
+        effects = [*told, *(self.end() if over and self.open else [])]
         requests = self.responses.next(sounding=self.sounding)
         if requests:
             self.open = True
@@ -133,6 +148,20 @@ class Turn:
         self.open = False
         usage, self._usage = self._usage, {}
         return [s.Show(TurnEnded({}, usage, 0.0))]
+
+    def _tell_heard(self) -> list[s.Effect]:
+        """What has sounded on since the server was lost is over now: the new one is told what was heard of it."""
+        if self.sounding or not self.unknown:
+            return []
+        entries, self.unknown = self.unknown, []
+        effects: list[s.Effect] = []
+        for entry in entries:
+            item = message(entry)
+            if item is not None:
+                before = predecessor(self.items, entry, self.known)
+                effects.append(s.Send(ItemCreate(item=item, previous_item_id=before)))
+                self.known.add(entry.item_id)
+        return effects
 
     def close(self) -> list[s.Effect]:
         """The session is over: every item gets its last word, and what was used is told."""

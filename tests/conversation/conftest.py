@@ -142,6 +142,10 @@ class Says:
         )
 
     @staticmethod
+    def call_added(call, after=None):
+        return told.ItemAdded(previous_item_id=after, item=call)
+
+    @staticmethod
     def called(call, response="R", index=0):
         return told.OutputItemDone(response_id=response, output_index=index, item=call)
 

@@ -4,12 +4,14 @@ import pytest
 
 from rtchat.chunk import WIRE
 from rtchat.conversation.interpreter import Interpreter
-from rtchat.conversation.machine import Rules
-from rtchat.conversation.notices import AssistantSaid, ErrorTold, SessionStarted, StateChanged, UserSaid
+from rtchat.conversation.notices import AssistantSaid, EchoTold, ErrorTold, SessionStarted, StateChanged, UserSaid
+from rtchat.conversation.rules import Rules
 from rtchat.conversation.signals import (
     Captured,
+    Disconnected,
     Drain,
     Drained,
+    EchoChanged,
     End,
     Flush,
     Heard,
@@ -21,6 +23,10 @@ from rtchat.conversation.signals import (
     Send,
     Show,
     Typed,
+    VoiceConfirmed,
+    VoiceDismissed,
+    VoiceEnded,
+    VoiceSuspected,
 )
 from rtchat.conversation.state import State
 from rtchat.protocol import translation as wire
@@ -223,3 +229,36 @@ def test_close(begin, tell):
 
 def test_what_means_nothing_here(begin):
     assert begin().receive(Typed("hi")) == []
+
+
+def test_a_voice_neither_turns_it_down_nor_stops_it(begin, tell):
+    interpreter = begin()
+    tell(interpreter, sound())
+    assert tell(interpreter, VoiceSuspected(96), VoiceConfirmed(), VoiceEnded(), VoiceDismissed()) == []
+    assert tell(interpreter, Captured(VOICE)) == [Send(wire.TranslationAppend(audio=VOICE))]
+
+
+def test_the_echo_changes(begin, tell):
+    interpreter = begin()
+    tell(interpreter, sound())
+    assert tell(interpreter, EchoChanged("half-duplex", 2.0)) == [Show(EchoTold("half-duplex", 2.0))]
+    assert tell(interpreter, Captured(VOICE)) == [Send(wire.TranslationAppend(audio=SILENCE))]
+
+
+def test_the_server_is_lost_and_another_takes_over(begin, tell):
+    interpreter = begin()
+    tell(interpreter, sound(), heard("Thank"))
+    assert tell(interpreter, Disconnected()) == [
+        source("Thank", final=True),
+        Drain("translation_0"),
+        state("reconnecting"),
+    ]
+    assert tell(interpreter, Disconnected(), Captured(VOICE), Drained()) == []
+    update = wire.TranslationUpdate(event_id="event_rtchat_session", session=SESSION)
+    assert tell(interpreter, wire.TranslationCreated(session={})) == [Send(update)]
+    session = wire.TranslationSession(id="sess_2", model="m")
+    assert tell(interpreter, wire.TranslationUpdated(session=session)) == [
+        Show(SessionStarted("", "m", "", "sess_2", "none", "interactive")),
+        state("listening"),
+    ]
+    assert tell(interpreter, Captured(VOICE)) == [Send(wire.TranslationAppend(audio=VOICE))]

@@ -18,6 +18,7 @@ from rtchat.conversation.signals import (
     Announced,
     CallTool,
     Captured,
+    Disconnected,
     Drained,
     Duck,
     EchoChanged,
@@ -43,7 +44,7 @@ from rtchat.conversation.signals import (
 )
 from rtchat.conversation.state import State
 from rtchat.protocol import client_events as ask
-from rtchat.protocol.items import FunctionCallOutputItem
+from rtchat.protocol.items import FunctionCallItem, FunctionCallOutputItem
 
 ALREADY = "conversation_already_has_active_response"
 
@@ -51,8 +52,9 @@ ALREADY = "conversation_already_has_active_response"
 class World:
     """A server, a loudspeaker, tools and a user around one machine."""
 
-    def __init__(self, rng, says, rules):
+    def __init__(self, rng, says, rules, breaks=0.0):
         self.rng, self.says, self.rules = rng, says, rules
+        self.breaks = breaks  # how often the connection does, per step
         self.machine = Conversation(rules)
         self.events = deque()  # on their way to the machine
         self.requests = deque()  # on their way to the server
@@ -68,6 +70,9 @@ class World:
         self.sent, self.told_active, self.received_ms = [], None, Counter()
         self.lines = set()
         self.turns, self.finals, self.ended = 0, Counter(), 0
+        self.fresh = False  # it has heard nothing yet
+        self.own = set()  # items that this server has made, or was given
+        self.outputs = Counter()  # that this server was given
         self.emit(says.session_created())
 
     # --- the machine --------------------------------------------------------------------------------------
@@ -114,6 +119,8 @@ class World:
 
     def check(self, event):
         match event:
+            case ask.ItemTruncate(item_id=item) | ask.ItemDelete(item_id=item) if item not in self.own:
+                raise AssertionError("the server does not know it")
             case ask.ItemTruncate(item_id=item, audio_end_ms=ms):
                 assert 0 < ms <= self.received_ms[item]
                 assert ms <= self.heard[item]
@@ -137,9 +144,11 @@ class World:
         self.count += 1
         return f"{kind}_{self.count}"
 
-    def put(self, event, item):
-        event = event.model_copy(update={"previous_item_id": self.items[-1] if self.items else None})
-        self.items.append(item)
+    def put(self, event, item, after=None):
+        at = len(self.items) if after is None else self.items.index(after) + 1 if after in self.items else 0
+        event = event.model_copy(update={"previous_item_id": self.items[at - 1] if at else None})
+        self.items.insert(at, item)
+        self.own.add(item)
         self.emit(event)
 
     def serve(self, event):
@@ -147,11 +156,14 @@ class World:
         match event:
             case ask.SessionUpdate():
                 self.emit(says.session_updated())
+            case ask.ItemCreate(item=FunctionCallItem(id=item)):
+                self.put(says.call_added(event.item), item)
             case ask.ItemCreate(item=FunctionCallOutputItem(call_id=call_id)):
+                self.outputs[call_id] += 1
                 self.put(says.output_added(call_id), f"out_{call_id}")
             case ask.ItemCreate(item=item):
                 name = item.id or self.name("item_system")
-                self.put(says.item(name, role=item.role, text=item.content[0].text), name)
+                self.put(says.item(name, role=item.role, text=item.content[0].text), name, event.previous_item_id)
             case ask.ResponseCreate():
                 if self.active is not None:
                     self.emit(says.error(ALREADY, event_id=event.event_id))
@@ -187,10 +199,14 @@ class World:
         if plan == "written":
             self.say(response, spoken=False)
         for _ in range({"call": 1, "calls": 2, "comment": 1}.get(plan, 0)):
-            call = says.call(self.name("call"))
-            self.script.append(lambda call=call: self.emit(says.called(call, response)))
+            self.script.append(lambda: self.call(response))
         status = "failed" if plan == "fails" else "completed"
         self.script.append(lambda: self.finish(status))
+
+    def call(self, response):
+        call = self.says.call(self.name("call"))
+        self.put(self.says.call_added(call), call.id)
+        self.emit(self.says.called(call, response))
 
     def say(self, response, *, spoken):
         says, item = self.says, self.name("item")
@@ -269,6 +285,11 @@ class World:
         if self.rules.push_to_talk:
             self.tell(self.rng.choice([TalkPressed(), TalkReleased()]))
             return
+        if self.machine.state is State.RECONNECTING:
+            return  # nothing of the microphone reaches a server
+        while self.fresh and self.requests:
+            self.reach()  # nor before what it is given first
+        self.fresh = False
         if self.speech is None:
             self.speech = self.name("item_user")
             if self.active is not None and self.rules.speech_interrupts:
@@ -307,7 +328,7 @@ class World:
     def chunk(self):
         self.count += 1
         pcm = (b"%08d" % self.count) * (WIRE.bytes_in(40) // 8)
-        if self.machine.state is not State.CONNECTING:
+        if self.machine.state not in (State.CONNECTING, State.RECONNECTING):
             self.captured.append(pcm)
         self.tell(Captured(pcm))
         if self.rules.push_to_talk:
@@ -322,10 +343,26 @@ class World:
             signal = VoiceSuspected(100.0)
         self.tell(signal)
 
+    def lose(self):
+        """The connection breaks; the next server knows nothing."""
+        if self.machine.state is State.CONNECTING:
+            return
+        self.events.clear()
+        self.requests.clear()
+        self.script.clear()
+        self.active = self.told_active = self.speech = None
+        self.items, self.own, self.outputs = [], set(), Counter()
+        self.captured.clear()
+        self.fresh = True
+        self.tell(Disconnected())
+        self.emit(self.says.session_created())
+
     def run(self, steps):
         happenings = [self.arrive, self.reach, self.generate, self.play, self.chunk]
         rare = [self.speak, self.hear, self.hear, self.tool, self.user]
         for _ in range(steps):
+            if self.rng.random() < self.breaks:
+                self.lose()
             self.rng.choice(rare if self.rng.random() < 0.2 else happenings)()
 
     def settle(self):
@@ -354,9 +391,10 @@ RULES = {
 
 
 @pytest.mark.parametrize("rules", RULES.values(), ids=RULES)
-@pytest.mark.parametrize("seed", range(30))
-def test_whatever_happens(says, rules, seed):
-    world = World(random.Random(seed), says, rules)
+@pytest.mark.parametrize("breaks", [0.0, 0.01], ids=["one server", "several"])
+@pytest.mark.parametrize("seed", range(20))
+def test_whatever_happens(says, rules, seed, breaks):
+    world = World(random.Random(seed), says, rules, breaks)
     world.run(random.Random(seed).randint(50, 600))
     world.settle()
     assert world.machine.state is State.LISTENING
@@ -364,10 +402,9 @@ def test_whatever_happens(says, rules, seed):
     assert not world.ducked
     told = Counter(e.item_id for e in world.sent if isinstance(e, ask.ItemTruncate | ask.ItemDelete))
     assert max(told.values(), default=1) == 1
-    outputs = [e.item.call_id for e in world.sent if isinstance(e, ask.ItemCreate) and e.item.type != "message"]
-    assert len(outputs) == len(set(outputs))
+    assert max(world.outputs.values(), default=1) == 1
     order = [entry.item_id for entry in world.machine.items.ordered()]
-    assert order == [item for item in world.items if not item.startswith("call")]
+    assert [item for item in order if item in world.own] == world.items
     assert world.lines <= set(world.items), "a typed line was lost"
     world.tell(InputEnded())
     world.settle()

@@ -32,5 +32,5 @@ def test_a_trigger_without_a_row_changes_nothing():
 
 
 def test_every_state_can_get_back_to_listening():
-    for now in (State.CONNECTING, State.HEARING, State.THINKING, State.SPEAKING):
+    for now in (State.CONNECTING, State.HEARING, State.THINKING, State.SPEAKING, State.RECONNECTING):
         assert State.LISTENING in TRANSITIONS[now].values()
