@@ -85,6 +85,12 @@ class Fade:
     def __init__(self, length: int) -> None:
         self.level = 1.0
         self._length = max(1, length)
+        self._falls = False
+
+    def fall(self, volume: float) -> None:
+        """Fall from here, turned down to this volume, to none at the end of what is in hand."""
+        self.level *= volume
+        self._falls = True
 
     def take(self, frames: int, in_hand: int, *, closing: bool) -> Volumes:
         """The volumes of the next frames.
@@ -95,16 +101,22 @@ class Fade:
             closing: Be silent at the end of those, since no more may come in time. What is still rising from a
                 gap closes in any case, so that a rest shorter than a fade does not click either.
         """
-        if self.level == 1.0 and (not closing or in_hand - frames >= self._length):
+        if not self._falls and self.level == 1.0 and (not closing or in_hand - frames >= self._length):
             return None
         at = np.arange(frames + 1, dtype=np.float32)
-        volumes = np.minimum(1.0, self.level + at / self._length)
-        if closing or self.level < 1.0:
-            turn = max(0, in_hand - self._length)
-            peak = min(1.0, self.level + turn / self._length)
-            volumes = np.minimum(volumes, peak * (in_hand - at) / (in_hand - turn))
+        line = self.level * (in_hand - at) / in_hand
+        volumes = line if self._falls else self._around_a_gap(at, in_hand, closing)
         self.level = float(volumes[-1])
         return volumes[:-1].astype(np.float32)
+
+    def _around_a_gap(self, at: NDArray[np.float32], in_hand: int, closing: bool) -> NDArray[np.float32]:
+        volumes = np.minimum(1.0, self.level + at / self._length)
+        if closing or self.level < 1.0:
+            # Where it turns down: one fade before the end, or in the middle of what is too short to rise to full.
+            turn = max(0.0, in_hand - self._length, (in_hand - self.level * self._length) / 2)
+            peak = min(1.0, self.level + turn / self._length)
+            volumes = np.minimum(volumes, peak * (in_hand - at) / (in_hand - turn))
+        return volumes
 
 
 def both(one: Volumes, other: Volumes) -> Volumes:

@@ -6,7 +6,7 @@ Positions are counted in samples of the wire (24 kHz), never in milliseconds and
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -37,6 +37,12 @@ class Fifo:
             self._pieces.append(memoryview(data))
             self._size += len(data)
 
+    def put_back(self, data: bytes) -> None:
+        """Add to the front."""
+        if data:
+            self._pieces.appendleft(memoryview(data))
+            self._size += len(data)
+
     def take(self, size: int) -> bytes:
         """Remove the first so many, or all there are."""
         taken = []
@@ -58,7 +64,7 @@ class Fifo:
         self.put(kept)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Span:
     """Sound that the device took: samples [start, end) of a part leave the loudspeaker between two times.
 
@@ -84,6 +90,20 @@ class Span:
     def played(self) -> bytes:
         """Those samples as they are played."""
         return at_volume(self.pcm, self.volumes)
+
+    def position(self, at: float) -> int:
+        """The sample that leaves the loudspeaker at `at`."""
+        return min(max(self.start, self.start + int((at - self.begins) * WIRE.rate)), self.end)
+
+    def before(self, at: float) -> Span:
+        """What of it leaves the loudspeaker before `at`."""
+        end = self.position(at)
+        return replace(self, end=end, ends=min(self.ends, at), pcm=self.pcm[: 2 * (end - self.start)])
+
+    def after(self, at: float) -> Span:
+        """The rest of it."""
+        start = self.position(at)
+        return replace(self, start=start, begins=max(self.begins, at), pcm=self.pcm[2 * (start - self.start) :])
 
 
 class Part:
@@ -112,15 +132,10 @@ class Part:
         self.complete = False
         self.rolling = False
         self.starved = False
-        self._device = device
-        self._resampler = Resampler(WIRE.rate, device.rate)
-        self._fade = Fade(device.samples_in(FADE_MS))
         self._odd = b""  # half a sample, until the next delta brings the other half
-        self._source = Fifo()
-        self._ready = Fifo()
-        self._taken = 0  # frames that the device took
-        self._passed = 0  # samples among them
-        self._waited = 0  # frames of silence that were played while it waited
+        self._source = Fifo()  # samples that were not taken yet
+        self._passed = 0  # samples that were
+        self._serve(device)
 
     @property
     def in_hand(self) -> int:
@@ -130,7 +145,7 @@ class Part:
     @property
     def begun(self) -> bool:
         """The device has taken some of it."""
-        return self._taken > 0
+        return self._passed > 0 or self._taken > 0
 
     # --- played in: `convert` is slow, `put` is not -------------------------------------------------------
 
@@ -175,12 +190,11 @@ class Part:
             begins: Seconds at which the first leaves the loudspeaker.
             volumes: How loud the loudspeaker is.
         """
-        closing = not self.complete or self.limit is not None
-        volumes = both(volumes, self._fade.take(frames, self.in_hand, closing=closing))
+        volumes = both(volumes, self._fade.take(frames, self.in_hand, closing=not self.complete))
         block = at_volume(self._ready.take(frames * self._device.frame_bytes), volumes, self._device.channels)
         ends = begins + frames / self._device.rate
         # The first sample may lie a little before the first frame, where the rates differ.
-        begins += min(0.0, self._passed / WIRE.rate - self._taken / self._device.rate)
+        begins += min(0.0, (self._passed - self._first) / WIRE.rate - self._taken / self._device.rate)
         self._taken += frames
         start = self._passed
         done = self.complete and not self._ready and self.limit is None
@@ -195,7 +209,7 @@ class Part:
         keep = self._fade_bytes() if self.rolling else 0
         self.limit = self._cut(keep)
         self._ready.keep(keep)
-        self._fade.level *= volume
+        self._fade.fall(volume)
         self.complete = True
 
     def cut_ms(self) -> int:
@@ -204,6 +218,38 @@ class Part:
         That is what the device has taken (it cannot be called back), and half of the fade.
         """
         return ms_of(self._cut(self._fade_bytes() if self.rolling else 0))
+
+    # --- another device -----------------------------------------------------------------------------------
+
+    def take_back(self, pcm: bytes) -> None:
+        """The last samples that were taken have not been played; `move` is next."""
+        self._source.put_back(pcm)
+        self._passed -= len(pcm) // 2
+
+    def move(self, device: AudioFormat) -> None:
+        """Go on at another device with what was not taken; nothing is left of a part that was flushed."""
+        self._serve(device)
+        self.rolling = False
+        self._fade.level = 0.0 if self._passed else 1.0
+        if self.limit is None:
+            pcm = self._source.take(len(self._source))
+            self._source.put(pcm)
+            self._ready.put(self._for_device(self._resampler.feed(to_float(pcm))))
+            if self.complete:
+                self._ready.put(self.convert_last())
+            self.starved = self.starved and not pcm
+
+    def _serve(self, device: AudioFormat) -> None:
+        """Begin to count what a device takes."""
+        self._device = device
+        self._resampler = Resampler(WIRE.rate, device.rate)
+        self._fade = Fade(device.samples_in(FADE_MS))
+        self._ready = Fifo()
+        self._first = self._passed  # sample at which it begins
+        self._taken = 0  # frames that it took
+        self._waited = 0  # frames of silence that it took while this waited
+
+    # --- inside -------------------------------------------------------------------------------------------
 
     def _fade_bytes(self) -> int:
         return min(len(self._ready), self._device.bytes_in(FADE_MS))
@@ -217,7 +263,7 @@ class Part:
         return min(self.given, self._position() + self._samples(self._device.samples(fade)) // 2)
 
     def _position(self) -> int:
-        return min(self.given, self._samples(self._taken))
+        return min(self.given, self._first + self._samples(self._taken))
 
     def _samples(self, frames: int) -> int:
         """Samples of the wire in so many frames of the device."""

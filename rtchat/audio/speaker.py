@@ -23,6 +23,10 @@ from rtchat.audio.part import Part, Span, ms_of
 from rtchat.chunk import WIRE, AudioFormat, level_dbfs
 from rtchat.conversation.signals import Drained, Heard
 
+KEPT_SECONDS = 1.0
+"""Sound kept after it should have been heard, to be played again should its device turn out to have been gone: more
+than any device holds (20 to 300 ms)."""
+
 
 class Speaker:
     """A queue of sound by (item, content part), read by a device.
@@ -49,6 +53,7 @@ class Speaker:
         self._parts: list[Part] = []
         self._spans: deque[Span] = deque()
         self._played: list[Span] = []
+        self._past: deque[Span] = deque()
         self._volume = Ramp()
         self._next = 0.0  # seconds at which the frame leaves the loudspeaker that the device takes next
         self._owes_drained = False
@@ -98,6 +103,7 @@ class Speaker:
             for part in self._parts:
                 part.flush(self._volume.level)
             self._volume = Ramp()
+            self._past.clear()
             self._parts = [part for part in self._parts if part.in_hand or part.begun]
             fade = sum(part.in_hand for part in self._parts) / self.device.rate
             return self._spans[-1].ends + fade if self._spans else None
@@ -170,6 +176,27 @@ class Speaker:
             taken, self._played = self._played, []
         return [(span.begins, span.played) for span in taken if span.pcm]
 
+    def move(self, device: AudioFormat, since: float | None = None) -> None:
+        """Go on at another device, or the same one opened anew. Nothing may `read` meanwhile.
+
+        What is queued is kept; its positions go on, and so do ducking and what is still to be told. The part that
+        sounded waits for `target_ms`, as after a gap, and fades in.
+
+        Args:
+            device: What `read` gives from now on.
+            since: Seconds, on the clock of `read`, since when the old device has been gone: when it last asked for
+                sound. What it took but would have played later was not heard, and is played again, unless it was
+                flushed or `Drained` was told. None: all that it took was heard, or will be.
+        """
+        with self._lock:
+            lost = [] if since is None else self._lost(since)
+            self._parts = list(dict.fromkeys([span.part for span in lost] + self._parts))
+            for span in reversed(lost):
+                span.part.take_back(span.pcm)
+            for part in self._parts:
+                part.move(device)
+            self.device = device
+
     # --- heard --------------------------------------------------------------------------------------------
 
     def heard(self, now: float) -> list[Heard | Drained]:
@@ -179,9 +206,11 @@ class Speaker:
             while self._spans and self._spans[0].ends <= now:
                 span = self._spans.popleft()
                 positions[span.part] = span.end
+                self._past.append(span)
             if self._spans and self._spans[0].begins < now:
-                span = self._spans[0]
-                positions[span.part] = min(span.end, span.start + int((now - span.begins) * WIRE.rate))
+                positions[self._spans[0].part] = self._spans[0].position(now)
+            while self._past and self._past[-1].ends - self._past[0].ends > KEPT_SECONDS:
+                self._past.popleft()
             told: list[Heard | Drained] = []
             for part, position in positions.items():
                 ms = ms_of(position if part.limit is None else min(position, part.limit))
@@ -191,6 +220,7 @@ class Speaker:
             self._forget()
             if self._owes_drained and not self._spans and not any(part.in_hand for part in self._parts):
                 self._owes_drained = False
+                self._past.clear()
                 told.append(Drained())
             return told
 
@@ -237,6 +267,17 @@ class Speaker:
         with self._lock:
             self._parts.append(part)
         return part
+
+    def _lost(self, since: float) -> list[Span]:
+        """Of the spans that were taken, cut off what would have been played later, and give it."""
+        taken = [span for span in (*self._past, *self._spans) if span.ends > since and span.part.limit is None]
+        self._past.clear()
+        self._spans = deque(
+            span if span.ends <= since or span.part.limit is not None else span.before(since)
+            for span in self._spans
+            if span.begins < since or span.part.limit is not None
+        )
+        return [span.after(since) for span in taken]
 
     def _complete(self, part: Part) -> None:
         if part.complete:

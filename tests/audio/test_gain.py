@@ -68,7 +68,18 @@ def test_a_part_that_ends_by_itself_does_not_fade():
 def test_the_short_rest_of_a_part_after_a_gap_rises_and_falls():
     fade = Fade(4)
     fade.level = 0.0
-    assert fade.take(6, 6, closing=False) == pytest.approx([0, 0.25, 0.5, 0.375, 0.25, 0.125])
+    assert whole(fade.take(3, in_hand, closing=False) for in_hand in (6, 3)) == pytest.approx(
+        [0, 0.25, 0.5, 0.75, 0.5, 0.25]
+    )
+    assert fade.take(2, 2, closing=False) == pytest.approx([0, 0.25])
+
+
+def test_a_flush_only_falls_from_the_volume_that_it_has():
+    fade = Fade(4)
+    fade.fall(0.5)
+    assert whole(fade.take(2, in_hand, closing=False) for in_hand in (4, 2)) == pytest.approx(
+        [0.5, 0.375, 0.25, 0.125]
+    )
 
 
 @pytest.mark.parametrize("level", [0.0, 0.3, 1.0])

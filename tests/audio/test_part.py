@@ -39,6 +39,14 @@ def test_only_the_first_bytes_are_kept():
     assert (len(fifo), fifo.take(9)) == (4, b"abcd")
 
 
+def test_bytes_that_are_put_back_come_first():
+    fifo = Fifo()
+    fifo.put(b"cd")
+    fifo.put_back(b"ab")
+    fifo.put_back(b"")
+    assert (len(fifo), fifo.take(3), fifo.take(3)) == (4, b"abc", b"d")
+
+
 def test_half_a_sample_waits_for_its_other_half():
     part = Part("A", 0, WIRE)
     assert part.convert(b"\x34") == (b"", b"")
@@ -96,3 +104,42 @@ def test_nothing_of_a_part_that_waits_is_left_by_a_flush():
     assert part.cut_ms() == 0
     part.flush(1.0)
     assert (part.in_hand, part.limit, part.begun) == (0, 0, False)
+
+
+def test_a_span_is_cut_in_two_at_any_time():
+    _, span = given(np.arange(240, dtype="<i2").tobytes(), complete=True).take(240, 1.0, None)
+    for at, start in [(0.5, 0), (1.0, 0), (1.0025, 60), (1.01, 240), (2.0, 240)]:
+        before, after = span.before(at), span.after(at)
+        assert before.end == after.start == pytest.approx(start, abs=1)
+        assert before.pcm + after.pcm == span.pcm
+        assert (before.start, after.end) == (0, 240)
+        assert len(before.pcm) == 2 * before.end
+
+
+@pytest.mark.parametrize("form", [WIRE, AudioFormat(48_000, 2), AudioFormat(44_100, 1), AudioFormat(16_000, 1)])
+@pytest.mark.parametrize("complete", [True, False])
+def test_the_rest_goes_on_at_another_device(form, complete):
+    whole = (8000 * np.sin(np.arange(24_000) / 20)).astype("<i2").tobytes()
+    part = given(whole, AudioFormat(48_000, 1), complete=complete)
+    part.take(4800, 0.0, None)
+    _, span = part.take(4800, 0.1, None)
+    part.take_back(span.after(0.15).pcm)
+    part.move(form)
+    assert (part.rolling, part.begun, part.starved) == (False, True, False)
+    assert part.cut_ms() in (149, 150)
+    if not complete:
+        part.put(b"", part.convert_last())
+        part.complete = True
+    assert part.in_hand == pytest.approx(0.85 * form.rate, abs=2)
+    block, span = part.take(part.in_hand, 9.0, None)
+    assert span.pcm == whole[2 * span.start :]
+    assert (span.start, span.end) == (pytest.approx(3600, abs=1), 24_000)
+    assert block[: form.frame_bytes] == bytes(form.frame_bytes)  # it fades in
+
+
+def test_nothing_of_a_flushed_part_goes_on_at_another_device():
+    part = given(sound(10 * FADE))
+    part.take(FADE, 0.0, None)
+    part.flush(1.0)
+    part.move(AudioFormat(48_000, 1))
+    assert (part.in_hand, part.limit) == (0, FADE + FADE // 2)
