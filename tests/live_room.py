@@ -16,7 +16,7 @@ import subprocess
 import threading
 from collections import deque
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 import numpy as np
@@ -96,7 +96,8 @@ class LiveRoom:
             process.wait()
         self._thread.join(5)
         for pipe in (self._ears.stdout, self._mouth.stdin):
-            pipe.close()
+            with suppress(BrokenPipeError):  # a block was on its way
+                pipe.close()
 
     def _run(self) -> None:
         # A pipe's end, or a reader that has gone, is the room's end.

@@ -15,10 +15,12 @@ import numpy as np
 import soxr
 
 from rtchat.audio.sweep import Response, TestSound, drift, response
-from rtchat.chunk import WIRE, AudioFormat, to_float
+from rtchat.chunk import WIRE, AudioFormat, level_dbfs, to_float, to_pcm16
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from rtchat.audio.speech import Speech
 
     Samples = NDArray[np.float32]
     Erle = Callable[[Samples, Samples], float | None]
@@ -31,6 +33,14 @@ FEW_DB = 3.0
 FAINT_DB = -50.0
 """Echo this much under what is played is no speech to any detector: an assistant at -20 dBFS comes back at -70."""
 
+QUIET_DBFS = -42.0
+"""A voice under this is hard to tell from noise for a server's detector; -30 to -15 is good."""
+NOISY_DB = 12.0
+"""A voice should be so much louder than the room."""
+
+_LOUD_NOISE = -35.0  # dBFS, where the voice is not known
+_SPEECH = 0.5
+_LEAST_WINDOWS = 8  # a quarter of a second of speech
 _CLIPPED = 32_440  # 0.1 dB below full scale
 _FRAME = WIRE.samples_in(20)
 
@@ -72,6 +82,7 @@ class SoundCheck:
         noise_dbfs: RMS of the room while nothing plays.
         peak_dbfs: The loudest sample that the microphone gave.
         clipped: Share of the microphone's samples that are at full scale.
+        voice_dbfs: RMS of the user's voice; None where nobody was asked to speak, or nobody did.
         echo_db: How loud the loudspeaker comes back, relative to what is played; None for no echo.
         echo_ms: From a sample's leaving the loudspeaker to its coming back, by the devices' clocks.
         round_trip_ms: From handing a sample to the loudspeaker to being handed it by the microphone.
@@ -90,6 +101,7 @@ class SoundCheck:
     noise_dbfs: float | None = None
     peak_dbfs: float | None = None
     clipped: float = 0.0
+    voice_dbfs: float | None = None
     echo_db: float | None = None
     echo_ms: float | None = None
     round_trip_ms: float | None = None
@@ -129,18 +141,40 @@ def measure(sound: TestSound, take: Take, erle: Erle | None = None) -> SoundChec
     return _with_echo(check, sound, take, recording, origin, found, erle)
 
 
+def with_voice(check: SoundCheck, take: Take, speech: Speech) -> SoundCheck:
+    """The same figures, and those of the user's voice.
+
+    Args:
+        check: What was found before.
+        take: A take in which the user was asked to speak, and nothing played.
+        speech: Tells what of it is speech.
+    """
+    if take.microphone is None or not take.recorded:
+        return check
+    recording = _recording(take.recorded, take.microphone)
+    check = replace(check, silent=check.silent and not recording.any())
+    spoken = [window.samples for window in speech.feed(to_pcm16(recording), 0.0) if window.probability >= _SPEECH]
+    if len(spoken) < _LEAST_WINDOWS:
+        return check
+    clipped = _clipped(b"".join(block for _, _, block in take.recorded))
+    level = level_dbfs(to_pcm16(np.concatenate(spoken)))
+    return replace(check, voice_dbfs=level, clipped=max(check.clipped, clipped))
+
+
+def _clipped(raw: bytes) -> float:
+    """Share of the samples at full scale: two in a row are flat, one alone may just be loud."""
+    full = np.abs(np.frombuffer(raw, "<i2").astype(np.int32)) >= _CLIPPED
+    return float(np.count_nonzero(full[1:] & full[:-1]) / max(1, len(full)))
+
+
 def _with_levels(check: SoundCheck, recording: Samples, raw: bytes) -> SoundCheck:
-    levels = np.abs(np.frombuffer(raw, "<i2").astype(np.int32))
-    full = levels >= _CLIPPED
-    # A single sample at full scale may be a loud one; two in a row are flat.
-    flat = np.count_nonzero(full[1:] & full[:-1])
-    peak = int(levels.max())
+    peak = int(np.abs(np.frombuffer(raw, "<i2").astype(np.int32)).max())
     return replace(
         check,
         silent=peak == 0,
         noise_dbfs=_noise(recording),
         peak_dbfs=20 * float(np.log10(peak / 32768)) if peak else None,
-        clipped=float(flat / len(levels)),
+        clipped=_clipped(raw),
     )
 
 
@@ -187,8 +221,6 @@ def advice(check: SoundCheck, *, canceller: bool = True) -> list[str]:
         check: What was found.
         canceller: There is an echo canceller on this machine.
     """
-    if check.silent:
-        return ["Unmute the microphone, or allow your terminal to use it; `rtchat devices` lists the others."]
     said = []
     if check.clipped > 1e-4:
         said.append("Lower the volume of the loudspeaker or the gain of the microphone: it clips.")
@@ -198,9 +230,18 @@ def advice(check: SoundCheck, *, canceller: bool = True) -> list[str]:
         said.append("Choose another microphone: this one makes the device use telephone quality.")
     if check.echo == "half-duplex" and canceller:
         said.append("Use headphones or lower the volume; else --echo half-duplex, which --echo auto falls back to.")
-    if check.noise_dbfs is not None and check.noise_dbfs > -35:
-        said.append("Come closer to the microphone or find a quieter place: there is much noise.")
-    return said
+    if check.echo == "half-duplex" and not canceller:
+        said.append("Use headphones, or install the canceller: pip install 'rtchat[echo]'.")
+    return said + _advice_on_levels(check)
+
+
+def _advice_on_levels(check: SoundCheck) -> list[str]:
+    voice, noise = check.voice_dbfs, check.noise_dbfs
+    if voice is not None and voice < QUIET_DBFS:
+        return ["Raise the gain of the microphone or come closer: your voice is quiet."]
+    if noise is not None and (noise > _LOUD_NOISE if voice is None else voice - noise < NOISY_DB):
+        return ["Come closer to the microphone or find a quieter place: there is much noise."]
+    return []
 
 
 # --- small mathematics ------------------------------------------------------------------------------------

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,8 +13,10 @@ import typer
 if TYPE_CHECKING:
     from rtchat.audio.soundcheck import SoundCheck
     from rtchat.doctor.findings import Finding
+    from rtchat.doctor.sound import Chosen
 
 _QUIET = "A short sound is played now, not loud: please be quiet for {seconds:.0f} seconds."
+_SPEAK = "Now say something, for example: one two three four five six."
 
 
 def add_to(app: typer.Typer) -> None:
@@ -28,6 +32,12 @@ def doctor(
         str | None, typer.Option("--output-device", help="The loudspeaker: number or part of the name.")
     ] = None,
     no_sound: Annotated[bool, typer.Option("--no-sound", help="Play nothing, and do not listen.")] = False,
+    voice: Annotated[
+        bool | None,
+        typer.Option(
+            "--voice/--no-voice", help="Ask you to say something, and measure it; by default on a terminal."
+        ),
+    ] = None,
     server: Annotated[
         str | None, typer.Option("--server", help="auto, openai, azure, local, or a ws(s):// address.")
     ] = None,
@@ -45,7 +55,8 @@ def doctor(
     flags = {"input_device": input_device, "output_device": output_device}
     flags |= {"server": server, "url": url, "model": model}
     report = _Report(as_json=json)
-    asyncio.run(_examine(report, flags, config, play=not no_sound))
+    asks = sys.stdin.isatty() and sys.stdout.isatty() and not json if voice is None else voice
+    asyncio.run(_examine(report, flags, config, play=not no_sound, voice=asks))
     raise typer.Exit(report.close())
 
 
@@ -80,11 +91,15 @@ class _Report:
         self._shown = True
         print(f"\r[{'#' * full}{'.' * (30 - full)}]", end="", file=sys.stderr, flush=True)
 
-    def progress_over(self) -> None:
-        """Take the bar away."""
-        if self._shown:
-            self._shown = False
-            print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+    @contextmanager
+    def progressing(self) -> Iterator[None]:
+        """Takes the bar away at the end."""
+        try:
+            yield
+        finally:
+            if self._shown:
+                self._shown = False
+                print("\r\x1b[K", end="", file=sys.stderr, flush=True)
 
     def close(self) -> int:
         """Print what is still due, and give the exit code."""
@@ -127,16 +142,16 @@ class _Report:
         print(json.dumps(told, ensure_ascii=False))
 
 
-async def _examine(report: _Report, flags: dict[str, Any], config: Path | None, *, play: bool) -> None:
+async def _examine(report: _Report, flags: dict[str, Any], config: Path | None, *, play: bool, voice: bool) -> None:
     """Every check in turn; what waits for the network does so while the sound plays."""
     import asyncio
 
     from rtchat.doctor import machine, servers, sound
     from rtchat.doctor.findings import Mark
-    from rtchat.doctor.terminal import terminal
+    from rtchat.doctor.terminal import key_release, terminal
 
     settings, read = machine.configuration(flags, config)
-    report.add(machine.system(), read, terminal())
+    report.add(machine.system(), read, terminal(key_release=await key_release()))
     report.add(*await asyncio.to_thread(machine.packages))
     report.add(*await machine.programs())
     plan, trouble = servers.plan_for(settings)
@@ -148,15 +163,34 @@ async def _examine(report: _Report, flags: dict[str, Any], config: Path | None, 
         chosen, found = await sound.devices(settings.input_device, settings.output_device)
         report.add(*found)
         if play and any(chosen.values()):
-            report.announce(_QUIET.format(seconds=7))
-            try:
-                report.sound, heard = await sound.listen(chosen, report.progress, None)
-            finally:
-                report.progress_over()
-            report.add(*heard)
+            await _listen(report, chosen, voice=voice)
         report.add(*await online)
     finally:
         online.cancel()
+
+
+async def _listen(report: _Report, chosen: Chosen, *, voice: bool) -> None:
+    from rtchat.doctor import sound
+
+    both = None not in chosen.values()
+    report.announce(_QUIET.format(seconds=7 if both else 3))
+    with report.progressing():
+        check, found = await sound.play(chosen, report.progress, None, canceller=False)
+    if check is None:
+        report.add(*found)
+        return
+    if voice and check.input_rate is not None:
+        # A microphone that suppresses noise gives zeros until somebody speaks.
+        silent = check.silent
+        report.add(*([] if silent else found))
+        report.announce(_SPEAK)
+        with report.progressing():
+            check, heard = await sound.voice(chosen, check, report.progress)
+        found = [*sound.figures(check, canceller=False), *heard] if silent else heard
+    report.add(*found)
+    report.add(*sound.advise(check, canceller=False))
+    report.sound, found = await sound.keep(check)
+    report.add(*found)
 
 
 async def _online(plan: Any) -> list[Finding]:

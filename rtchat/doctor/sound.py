@@ -7,18 +7,25 @@ from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from rtchat.audio import soundchecks
 from rtchat.audio.devices import Device, Side, choose, list_devices
 from rtchat.audio.probe import probe
-from rtchat.audio.soundcheck import FAINT_DB, SoundCheck, advice, measure
+from rtchat.audio.soundcheck import FAINT_DB, QUIET_DBFS, SoundCheck, Take, advice, measure, with_voice
+from rtchat.audio.speech import Speech
 from rtchat.audio.sweep import test_sound
+from rtchat.chunk import WIRE
 from rtchat.doctor.findings import Finding, Mark, note, ok, problem
 from rtchat.errors import DeviceError, RtchatError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from rtchat.audio.probe import Progress
+    from rtchat.audio.soundcheck import Erle, Samples
 
-    from rtchat.audio.soundcheck import Erle
+VOICE_SECONDS = 2.5
+
+_SILENT = "Unmute it, or allow your terminal to use it; `rtchat devices` lists the others."
 
 Chosen = dict[Side, Device | None]
 
@@ -44,65 +51,94 @@ async def devices(input_device: str | None, output_device: str | None) -> tuple[
     return chosen, findings
 
 
-async def listen(
-    chosen: Chosen, progress: Callable[[float], None], erle: Erle | None
+async def play(
+    chosen: Chosen, progress: Progress, erle: Erle | None, *, canceller: bool
 ) -> tuple[SoundCheck | None, list[Finding]]:
-    """Play the test sound and say what came back.
+    """Play the test sound and say what came back; None where that failed.
 
     Args:
         chosen: From `devices`; one at least.
         progress: Told how far it is, 0 to 1.
         erle: Runs the echo canceller; None where there is none.
+        canceller: There is one.
     """
-    microphone, loudspeaker = chosen["microphone"], chosen["loudspeaker"]
     sound = test_sound()
-    alone = microphone is None or loudspeaker is None
+    alone = None in chosen.values()
     try:
-        take = await probe(
-            sound.samples[: sound.sweep.stop] if alone else sound.samples,
-            capture=microphone is not None,
-            playback=loudspeaker is not None,
-            input_device=str(microphone.index) if microphone else None,
-            output_device=str(loudspeaker.index) if loudspeaker else None,
-            progress=progress,
-        )
+        take = await _probe(chosen, sound.samples[: sound.sweep.stop] if alone else sound.samples, progress)
     except DeviceError as error:
         return None, [problem("sound", error)]
     check = await asyncio.to_thread(measure, sound, take, erle)
     check = replace(check, checked_at=datetime.now().astimezone().isoformat(timespec="seconds"))
-    findings = findings_of(check, canceller=erle is not None)
-    if not alone and not check.silent:
-        check, trouble = await asyncio.to_thread(_keep, check)
-        findings += trouble
-    return check, findings
+    return check, figures(check, canceller=canceller)
 
 
-def _keep(check: SoundCheck) -> tuple[SoundCheck, list[Finding]]:
+async def voice(chosen: Chosen, check: SoundCheck, progress: Progress) -> tuple[SoundCheck, list[Finding]]:
+    """Listen to the user's voice for `VOICE_SECONDS`."""
+    silence = np.zeros(round(VOICE_SECONDS * WIRE.rate), np.float32)
     try:
-        return soundchecks.save(check), []
+        take = await _probe({**chosen, "loudspeaker": None}, silence, progress)
+        check = await asyncio.to_thread(_with_voice, check, take)
+    except RtchatError as error:
+        return check, [problem("voice", error)]
+    if check.voice_dbfs is None:
+        return check, [note("voice", "none was heard", "Run it again and speak up, or try another microphone.")]
+    text = f"{check.voice_dbfs:.0f} dBFS"
+    if check.noise_dbfs is not None:
+        text += f", {check.voice_dbfs - check.noise_dbfs:.0f} dB above the room"
+    return check, [note("voice", text) if check.voice_dbfs < QUIET_DBFS else ok("voice", text)]
+
+
+def _with_voice(check: SoundCheck, take: Take) -> SoundCheck:
+    return with_voice(check, take, Speech())
+
+
+async def _probe(chosen: Chosen, sound: Samples, progress: Progress) -> Take:
+    microphone, loudspeaker = chosen["microphone"], chosen["loudspeaker"]
+    return await probe(
+        sound,
+        capture=microphone is not None,
+        playback=loudspeaker is not None,
+        input_device=str(microphone.index) if microphone else None,
+        output_device=str(loudspeaker.index) if loudspeaker else None,
+        progress=progress,
+    )
+
+
+async def keep(check: SoundCheck) -> tuple[SoundCheck, list[Finding]]:
+    """Keep what was found for later sessions, where it is about two devices that work."""
+    if check.input_rate is None or check.output_rate is None or check.silent:
+        return check, []
+    try:
+        return await asyncio.to_thread(soundchecks.save, check), []
     except OSError as error:
         why = (error.strerror or str(error)).lower()
-        return check, [note("kept", f"{soundchecks.path()} cannot be written: {why}", "--echo auto will not know.")]
+        return check, [
+            note("kept", f"{soundchecks.path()} cannot be written: {why}", "Later sessions measure anew.")
+        ]
 
 
-def findings_of(check: SoundCheck, *, canceller: bool) -> list[Finding]:
-    """The figures as findings, and what they recommend as the last one."""
-    found = []
-    if check.input_rate is not None:
-        found.append(_level(check))
-    if check.input_rate is not None and check.output_rate is not None and not check.silent:
-        found += [_echo(check, canceller=canceller), _timing(check)]
+def advise(check: SoundCheck, *, canceller: bool) -> list[Finding]:
+    """What the figures recommend."""
     todo = advice(check, canceller=canceller)
     if todo:
-        found += [Finding("advice", Mark.NOTE, each) for each in todo]
-    elif check.echo_db is not None or check.input_rate is not None:
-        found.append(ok("advice", "nothing to do: talk"))
+        return [Finding("advice", Mark.NOTE, each) for each in todo]
+    return [ok("advice", "nothing to do")] if check.input_rate is not None and not check.silent else []
+
+
+def figures(check: SoundCheck, *, canceller: bool) -> list[Finding]:
+    """The figures of the test sound as findings."""
+    if check.input_rate is None:
+        return []
+    found = [_level(check)]
+    if check.output_rate is not None and not check.silent:
+        found += [_echo(check, canceller=canceller), _timing(check)]
     return found
 
 
 def _level(check: SoundCheck) -> Finding:
     if check.silent:
-        return problem("level", DeviceError("The microphone gives nothing but zeros."))
+        return problem("level", DeviceError("The microphone gives nothing but zeros.", hint=_SILENT))
     parts = []
     if check.noise_dbfs is not None:
         parts.append(f"noise of the room {check.noise_dbfs:.0f} dBFS")
@@ -131,7 +167,7 @@ def _timing(check: SoundCheck) -> Finding:
     if check.round_trip_ms is not None and check.echo_ms is not None:
         parts.append(f"round trip {check.round_trip_ms:.0f} ms, the echo comes after {check.echo_ms:.0f} ms")
     if check.drift_ppm is not None:
-        parts.append(f"clocks {check.drift_ppm:+.0f} ppm apart")
+        parts.append(f"clocks {abs(check.drift_ppm):.0f} ppm apart")
     parts.append(f"{check.dropouts} dropouts" if check.dropouts else "no dropouts")
     text = ", ".join(parts)
     return note("timing", text) if check.dropouts else ok("timing", text)

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
 import sys
+from contextlib import aclosing
 
+from rtchat.display.bindings import Action, Talk
+from rtchat.display.keys import ANSWER_SECONDS, keys
+from rtchat.display.terminal import speaks_sequences
 from rtchat.doctor.findings import Finding, note, ok
 
 _COLUMNS, _LINES = 56, 10
@@ -36,6 +41,29 @@ def terminal(*, key_release: bool | None = None) -> Finding:
     if os.environ.get("TERM") in (None, "", "dumb") and sys.platform != "win32":
         return note("terminal", text, "TERM names no terminal: plain lines instead of the live view.")
     return ok("terminal", text)
+
+
+async def key_release() -> bool | None:
+    """Ask the terminal whether it reports when a key comes up; None where there is none to ask.
+
+    It answers at once; one that does not within a second is taken for one that does not. Keys that are pressed
+    meanwhile are lost.
+
+    Raises:
+        KeyboardInterrupt: Ctrl-C was pressed, which is a key like others meanwhile.
+    """
+    if not (sys.stdin.isatty() and sys.stdout.isatty() and speaks_sequences()):
+        return None
+    try:
+        async with asyncio.timeout(2 * ANSWER_SECONDS), aclosing(keys(push_to_talk=True)) as pressed:
+            async for key in pressed:
+                if key.action is Action.ABORT:
+                    raise KeyboardInterrupt
+                if key.action is Action.TALK and key.talk in (Talk.HOLD, Talk.TAP):
+                    return key.talk is Talk.HOLD
+    except TimeoutError:
+        pass
+    return None
 
 
 def _is_utf8() -> bool:

@@ -1,8 +1,10 @@
 """What is said of devices and of figures."""
 
+import asyncio
 from dataclasses import replace
 
 import pytest
+from rooms import to_wire, utter
 
 from rtchat.audio import soundchecks
 from rtchat.audio.soundcheck import SoundCheck
@@ -16,8 +18,9 @@ GOOD = SoundCheck(
 NO_ECHO = replace(GOOD, echo_db=None, echo_ms=None, round_trip_ms=None, erle_db=None, drift_ppm=None, echo="none")
 
 
-def said(check, **options):
-    return {found.check: found for found in sound.findings_of(check, canceller=True, **options)}
+def said(check, *, canceller=True):
+    found = [*sound.figures(check, canceller=canceller), *sound.advise(check, canceller=canceller)]
+    return {each.check: each for each in found}
 
 
 def test_all_is_well():
@@ -26,7 +29,7 @@ def test_all_is_well():
     assert {each.mark for each in found.values()} == {Mark.OK}
     assert "noise of the room -60 dBFS" in found["level"].text
     assert "-20 dB" in found["echo"].text and "30 dB" in found["echo"].text and "full duplex" in found["echo"].text
-    assert "round trip 70 ms" in found["timing"].text and "+12 ppm" in found["timing"].text
+    assert "round trip 70 ms" in found["timing"].text and "12 ppm" in found["timing"].text
 
 
 def test_headphones():
@@ -42,15 +45,15 @@ def test_a_canceller_that_does_not_help():
 
 
 def test_no_canceller():
-    check = replace(GOOD, erle_db=None, echo="half-duplex")
-    (echo,) = [found for found in sound.findings_of(check, canceller=False) if found.check == "echo"]
-    assert echo.mark is Mark.NOTE and "no canceller is installed" in echo.text
+    found = said(replace(GOOD, erle_db=None, echo="half-duplex"), canceller=False)
+    assert found["echo"].mark is Mark.NOTE and "no canceller is installed" in found["echo"].text
+    assert "rtchat[echo]" in found["advice"].text
 
 
 def test_zeros_are_a_problem_of_sound():
     found = said(replace(NO_ECHO, silent=True, peak_dbfs=None))
-    assert list(found) == ["level", "advice"]
-    assert (found["level"].mark, found["level"].code) == (Mark.PROBLEM, 5)
+    assert list(found) == ["level"]
+    assert (found["level"].mark, found["level"].code) == (Mark.PROBLEM, 5) and "Unmute" in found["level"].hint
 
 
 def test_clipping_and_dropouts_are_notes():
@@ -60,18 +63,24 @@ def test_clipping_and_dropouts_are_notes():
 
 
 def test_one_side_alone():
-    assert [found.check for found in sound.findings_of(replace(NO_ECHO, output_rate=None), canceller=True)] == [
-        "level", "advice",
-    ]  # fmt: skip
-    alone = SoundCheck("", "l", output_rate=48_000)
-    assert sound.findings_of(alone, canceller=True) == []
+    assert list(said(replace(NO_ECHO, output_rate=None))) == ["level", "advice"]
+    assert said(SoundCheck("", "l", output_rate=48_000)) == {}
 
 
-def test_a_state_folder_that_cannot_be_written_is_a_note(monkeypatch, tmp_path):
+async def test_a_state_folder_that_cannot_be_written_is_a_note(monkeypatch, tmp_path):
     (tmp_path / "state").write_text("")
     monkeypatch.setattr(soundchecks.platformdirs, "user_state_path", lambda *a, **k: tmp_path / "state")
-    kept, trouble = sound._keep(GOOD)
+    kept, trouble = await sound.keep(GOOD)
     assert kept == GOOD and trouble[0].mark is Mark.NOTE and "cannot be written" in trouble[0].text
+
+
+async def test_only_what_is_about_two_working_devices_is_kept(monkeypatch, tmp_path):
+    monkeypatch.setattr(soundchecks.platformdirs, "user_state_path", lambda *a, **k: tmp_path / "state")
+    for check in (replace(GOOD, silent=True), replace(GOOD, output_rate=None), replace(GOOD, input_rate=None)):
+        assert await sound.keep(check) == (check, [])
+        assert not soundchecks.path().exists()
+    assert await sound.keep(GOOD) == (GOOD, [])
+    assert soundchecks.load("m", "l") == GOOD
 
 
 @pytest.mark.sound
@@ -87,3 +96,17 @@ async def test_a_device_that_is_not_there_is_a_problem_and_the_other_is_looked_a
     chosen, found = await sound.devices("trumpet", None)
     assert chosen["microphone"] is None and chosen["loudspeaker"] is not None
     assert [each.mark for each in found] == [Mark.PROBLEM, Mark.OK] and found[0].code == 5
+
+
+@pytest.mark.sound
+@pytest.mark.needs("flite")
+async def test_a_voice_is_heard_and_silence_is_not(pulse):
+    chosen, _ = await sound.devices(None, None)
+    talking = asyncio.create_task(
+        asyncio.to_thread(pulse.speak, to_wire(utter("flite rms", "one two three").samples))
+    )
+    check, found = await sound.voice(chosen, GOOD, lambda share: None)
+    await talking
+    assert found[0].mark is Mark.OK and check.voice_dbfs == pytest.approx(-20, abs=4)
+    check, found = await sound.voice(chosen, GOOD, lambda share: None)
+    assert found[0].mark is Mark.NOTE and found[0].text == "none was heard" and check == GOOD
