@@ -5,105 +5,20 @@ Positions are counted in samples of the wire (24 kHz), never in milliseconds and
 
 from __future__ import annotations
 
-from collections import deque
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from rtchat.audio.fifo import Fifo
 from rtchat.audio.gain import FADE_MS, Fade, at_volume, both
 from rtchat.audio.resample import Resampler
+from rtchat.audio.taken import Span
 from rtchat.chunk import WIRE, AudioFormat, to_float, to_pcm16
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from rtchat.audio.gain import Volumes
-
-
-class Fifo:
-    """Bytes, first in, first out, at a cost that does not grow with how many wait."""
-
-    def __init__(self) -> None:
-        self._pieces: deque[memoryview] = deque()
-        self._size = 0
-
-    def __len__(self) -> int:
-        return self._size
-
-    def put(self, data: bytes) -> None:
-        """Add to the end."""
-        if data:
-            self._pieces.append(memoryview(data))
-            self._size += len(data)
-
-    def put_back(self, data: bytes) -> None:
-        """Add to the front."""
-        if data:
-            self._pieces.appendleft(memoryview(data))
-            self._size += len(data)
-
-    def take(self, size: int) -> bytes:
-        """Remove the first so many, or all there are."""
-        taken = []
-        while size > 0 and self._pieces:
-            piece = self._pieces.popleft()
-            if len(piece) > size:
-                self._pieces.appendleft(piece[size:])
-                piece = piece[:size]
-            taken.append(piece)
-            size -= len(piece)
-            self._size -= len(piece)
-        return b"".join(taken)
-
-    def keep(self, size: int) -> None:
-        """Forget all but the first so many."""
-        kept = self.take(size)
-        self._pieces.clear()
-        self._size = 0
-        self.put(kept)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Span:
-    """Sound that the device took: samples [start, end) of a part leave the loudspeaker between two times.
-
-    Attributes:
-        part: Whose sound it is.
-        start: Its first sample, counted from the start of the part.
-        end: The sample after its last.
-        begins: Seconds at which `start` leaves the loudspeaker.
-        ends: Seconds at which all of it has left.
-        pcm: Those samples as they came, 24 kHz mono PCM16.
-        volumes: How loud they are played.
-    """
-
-    part: Part
-    start: int
-    end: int
-    begins: float
-    ends: float
-    pcm: bytes
-    volumes: Volumes
-
-    @property
-    def played(self) -> bytes:
-        """Those samples as they are played."""
-        return at_volume(self.pcm, self.volumes)
-
-    def position(self, at: float) -> int:
-        """The sample that leaves the loudspeaker at `at`."""
-        return min(max(self.start, self.start + int((at - self.begins) * WIRE.rate)), self.end)
-
-    def before(self, at: float) -> Span:
-        """What of it leaves the loudspeaker before `at`."""
-        end = self.position(at)
-        return replace(self, end=end, ends=min(self.ends, at), pcm=self.pcm[: 2 * (end - self.start)])
-
-    def after(self, at: float) -> Span:
-        """The rest of it."""
-        start = self.position(at)
-        return replace(self, start=start, begins=max(self.begins, at), pcm=self.pcm[2 * (start - self.start) :])
 
 
 class Part:

@@ -14,18 +14,14 @@ down around a gap and while ducked, so it can run on the audio thread.
 
 from __future__ import annotations
 
-from collections import deque
 from contextlib import AbstractContextManager, nullcontext
 
 from rtchat.audio.gain import DUCK_MS, DUCKED, RESTORE_MS, Ramp
 from rtchat.audio.jitter import Jitter
-from rtchat.audio.part import Part, Span, ms_of
+from rtchat.audio.part import Part, ms_of
+from rtchat.audio.taken import Taken
 from rtchat.chunk import WIRE, AudioFormat, level_dbfs
 from rtchat.conversation.signals import Drained, Heard
-
-KEPT_SECONDS = 1.0
-"""Sound kept after it should have been heard, to be played again should its device turn out to have been gone: more
-than any device holds (20 to 300 ms)."""
 
 
 class Speaker:
@@ -51,9 +47,7 @@ class Speaker:
         self._jitter = jitter if jitter is not None else Jitter()
         self._lock = lock if lock is not None else nullcontext()
         self._parts: list[Part] = []
-        self._spans: deque[Span] = deque()
-        self._played: list[Span] = []
-        self._past: deque[Span] = deque()
+        self._taken = Taken()
         self._volume = Ramp()
         self._next = 0.0  # seconds at which the frame leaves the loudspeaker that the device takes next
         self._owes_drained = False
@@ -103,10 +97,10 @@ class Speaker:
             for part in self._parts:
                 part.flush(self._volume.level)
             self._volume = Ramp()
-            self._past.clear()
+            self._taken.settle()
             self._parts = [part for part in self._parts if part.in_hand or part.begun]
             fade = sum(part.in_hand for part in self._parts) / self.device.rate
-            return self._spans[-1].ends + fade if self._spans else None
+            return None if self._taken.ends is None else self._taken.ends + fade
 
     def cut_points(self) -> list[Heard]:
         """What will have been heard of each part that is queued or sounding, were it flushed now."""
@@ -158,8 +152,7 @@ class Speaker:
                 own = None if volumes is None else volumes[done : done + count]
                 block, span = part.take(count, dac_time + done / self.device.rate, own)
                 blocks.append(block)
-                self._spans.append(span)
-                self._played.append(span)
+                self._taken.add(span)
                 done += count
             self._next = dac_time + frames / self.device.rate
             self._last = b"".join(blocks)
@@ -173,8 +166,8 @@ class Speaker:
             ducking included), in order, one after the other without a gap where the sound has none.
         """
         with self._lock:
-            taken, self._played = self._played, []
-        return [(span.begins, span.played) for span in taken if span.pcm]
+            spans = self._taken.take_played()
+        return [(span.begins, span.played) for span in spans if span.pcm]
 
     def move(self, device: AudioFormat, since: float | None = None) -> None:
         """Go on at another device, or the same one opened anew. Nothing may `read` meanwhile.
@@ -189,7 +182,7 @@ class Speaker:
                 flushed or `Drained` was told. None: all that it took was heard, or will be.
         """
         with self._lock:
-            lost = [] if since is None else self._lost(since)
+            lost = [] if since is None else self._taken.lost(since)
             self._parts = list(dict.fromkeys([span.part for span in lost] + self._parts))
             for span in reversed(lost):
                 span.part.take_back(span.pcm)
@@ -202,40 +195,29 @@ class Speaker:
     def heard(self, now: float) -> list[Heard | Drained]:
         """What has left the loudspeaker by `now` and was not told yet; the last of a part tells all of it."""
         with self._lock:
-            positions: dict[Part, int] = {}
-            while self._spans and self._spans[0].ends <= now:
-                span = self._spans.popleft()
-                positions[span.part] = span.end
-                self._past.append(span)
-            if self._spans and self._spans[0].begins < now:
-                positions[self._spans[0].part] = self._spans[0].position(now)
-            while self._past and self._past[-1].ends - self._past[0].ends > KEPT_SECONDS:
-                self._past.popleft()
             told: list[Heard | Drained] = []
-            for part, position in positions.items():
+            for part, position in self._taken.heard(now).items():
                 ms = ms_of(position if part.limit is None else min(position, part.limit))
                 if ms > part.told:
                     part.told = ms
                     told.append(Heard(part.item_id, part.content_index, ms))
             self._forget()
-            if self._owes_drained and not self._spans and not any(part.in_hand for part in self._parts):
+            if self._owes_drained and not self._taken and not any(part.in_hand for part in self._parts):
                 self._owes_drained = False
-                self._past.clear()
+                self._taken.settle()
                 told.append(Drained())
             return told
 
     @property
     def busy(self) -> bool:
         """Whether something is still to be told: sound queued or on its way out, or `Drained`."""
-        return self._owes_drained or bool(self._spans)
+        return self._owes_drained or bool(self._taken)
 
     @property
     def ends_at(self) -> float | None:
         """Seconds at which the last sound leaves the loudspeaker; None while more waits to be read."""
         with self._lock:
-            if not self._spans or any(part.in_hand for part in self._parts):
-                return None
-            return self._spans[-1].ends
+            return None if any(part.in_hand for part in self._parts) else self._taken.ends
 
     @property
     def buffered_ms(self) -> float:
@@ -268,17 +250,6 @@ class Speaker:
             self._parts.append(part)
         return part
 
-    def _lost(self, since: float) -> list[Span]:
-        """Of the spans that were taken, cut off what would have been played later, and give it."""
-        taken = [span for span in (*self._past, *self._spans) if span.ends > since and span.part.limit is None]
-        self._past.clear()
-        self._spans = deque(
-            span if span.ends <= since or span.part.limit is not None else span.before(since)
-            for span in self._spans
-            if span.begins < since or span.part.limit is not None
-        )
-        return [span.after(since) for span in taken]
-
     def _complete(self, part: Part) -> None:
         if part.complete:
             return
@@ -290,5 +261,5 @@ class Speaker:
 
     def _forget(self) -> None:
         """Drop the parts of which nothing more is to be told."""
-        sounding = {span.part for span in self._spans}
+        sounding = self._taken.parts
         self._parts = [part for part in self._parts if not part.complete or part.in_hand or part in sounding]

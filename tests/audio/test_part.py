@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from rtchat.audio.gain import FADE_MS
-from rtchat.audio.part import Fifo, Part, ms_of
+from rtchat.audio.part import Part, ms_of
 from rtchat.chunk import WIRE, AudioFormat
 
 FADE = WIRE.samples_in(FADE_MS)
@@ -20,31 +20,6 @@ def given(pcm: bytes, device: AudioFormat = WIRE, *, complete: bool = False) -> 
         part.complete = True
     part.rolling = True
     return part
-
-
-def test_bytes_come_out_as_they_went_in_whatever_the_sizes():
-    fifo = Fifo()
-    for piece in (b"abc", b"", b"defgh", b"i"):
-        fifo.put(piece)
-    assert len(fifo) == 9
-    assert [fifo.take(size) for size in (1, 4, 0, 2, 9)] == [b"a", b"bcde", b"", b"fg", b"hi"]
-    assert (len(fifo), fifo.take(3)) == (0, b"")
-
-
-def test_only_the_first_bytes_are_kept():
-    fifo = Fifo()
-    fifo.put(b"abc")
-    fifo.put(b"def")
-    fifo.keep(4)
-    assert (len(fifo), fifo.take(9)) == (4, b"abcd")
-
-
-def test_bytes_that_are_put_back_come_first():
-    fifo = Fifo()
-    fifo.put(b"cd")
-    fifo.put_back(b"ab")
-    fifo.put_back(b"")
-    assert (len(fifo), fifo.take(3), fifo.take(3)) == (4, b"abc", b"d")
 
 
 def test_half_a_sample_waits_for_its_other_half():
@@ -104,16 +79,6 @@ def test_nothing_of_a_part_that_waits_is_left_by_a_flush():
     assert part.cut_ms() == 0
     part.flush(1.0)
     assert (part.in_hand, part.limit, part.begun) == (0, 0, False)
-
-
-def test_a_span_is_cut_in_two_at_any_time():
-    _, span = given(np.arange(240, dtype="<i2").tobytes(), complete=True).take(240, 1.0, None)
-    for at, start in [(0.5, 0), (1.0, 0), (1.0025, 60), (1.01, 240), (2.0, 240)]:
-        before, after = span.before(at), span.after(at)
-        assert before.end == after.start == pytest.approx(start, abs=1)
-        assert before.pcm + after.pcm == span.pcm
-        assert (before.start, after.end) == (0, 240)
-        assert len(before.pcm) == 2 * before.end
 
 
 @pytest.mark.parametrize("form", [WIRE, AudioFormat(48_000, 2), AudioFormat(44_100, 1), AudioFormat(16_000, 1)])

@@ -6,7 +6,8 @@ import pytest
 
 from rtchat.audio.gain import DUCK_MS, DUCKED, FADE_MS, RESTORE_MS
 from rtchat.audio.jitter import LEAST_MS, Jitter
-from rtchat.audio.speaker import KEPT_SECONDS, Speaker
+from rtchat.audio.speaker import Speaker
+from rtchat.audio.taken import KEPT_SECONDS
 from rtchat.chunk import WIRE, AudioFormat
 from rtchat.conversation.signals import Drained, Heard
 
