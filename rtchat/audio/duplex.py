@@ -37,21 +37,17 @@ class Duplex:
     Args:
         capture: Told the microphone's format, it gives the receiver of its blocks; None for no microphone.
         playback: Told the loudspeaker's format, it gives the source of its blocks; None for no loudspeaker.
-        wanted: Number or part of the name of the device of each side, None for the default; `open` sets it.
 
     Attributes:
         names: The device of each side that is open, or was last.
-        wanted: What to look for, with the names that `open` found in place of numbers.
+        wanted: What `mend` looks for: the name of a device that was asked for, None for the default.
+        gone_at: Seconds at which the last stream of a side that was dropped called back for the last time.
     """
 
-    def __init__(
-        self,
-        capture: Capture | None,
-        playback: Playback | None,
-        wanted: Mapping[Side, str | None] | None = None,
-    ) -> None:
+    def __init__(self, capture: Capture | None, playback: Playback | None) -> None:
         self.names: dict[Side, str] = {}
-        self.wanted: dict[Side, str | None] = dict(wanted or {})
+        self.wanted: dict[Side, str | None] = {}
+        self.gone_at: dict[Side, float] = {}
         self._capture = capture
         self._playback = playback
         self._library: PortAudio | None = None
@@ -93,11 +89,11 @@ class Duplex:
                 self._streams[side] = self._open({side: device})
         self.attach()
 
-    def attach(self) -> None:
-        """Let sound flow through the streams that `mend` has opened."""
+    def attach(self, side: Side | None = None) -> None:
+        """Let sound flow through the streams that `mend` has opened, or anew through this side's."""
         for stream in self._each():
-            if not stream.attached:
-                sides = [side for side, its in self._streams.items() if its is stream]
+            sides = [its for its in self._streams if self._streams[its] is stream]
+            if side in sides or not stream.attached:
                 stream.attach(
                     self._capture(stream.form) if self._capture and "microphone" in sides else None,
                     self._playback(stream.form) if self._playback and "loudspeaker" in sides else None,
@@ -129,6 +125,7 @@ class Duplex:
     def drop(self, stream: Stream) -> None:
         """Close a stream that has stopped; what it served is missing until `mend`."""
         self._flags += stream.flags
+        self.gone_at |= {side: stream.called_at for side, its in self._streams.items() if its is stream}
         self._streams = {side: its for side, its in self._streams.items() if its is not stream}
         stream.close()
 

@@ -35,8 +35,11 @@ from rtchat.errors import DeviceError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from rtchat.audio.duplex import Capture, Playback
+    from rtchat.audio.duplex import Capture
+    from rtchat.audio.stream import Fill
+    from rtchat.chunk import AudioFormat
 
+    Playback = Callable[[AudioFormat, float | None], Fill]
     Tell = Callable[[DeviceLost | DeviceFound | cautions.Caution], None]
 
 CLOSE_SECONDS = 2.0
@@ -53,7 +56,8 @@ class Keeper:
 
     Args:
         capture: As for `Duplex`. Called again for each microphone that takes the place of one, on the event loop.
-        playback: As for `Duplex`, and in the same way.
+        playback: In the same way; also told since when the device before this one has played nothing any more, in
+            seconds, None for the first.
         tell: Told, on the event loop, which device is lost or found, and what is odd about one.
 
     Attributes:
@@ -64,7 +68,7 @@ class Keeper:
         self._capture = capture
         self._playback = playback
         self._tell = tell
-        self._duplex = Duplex(capture, playback)
+        self._duplex = self._make_duplex()
         self._thread = Worker("portaudio")  # makes every call to PortAudio, in order
         self._server = SoundServer(self._note_move)
         self._vigils: dict[Side, Vigil] = {}
@@ -177,8 +181,16 @@ class Keeper:
             elif name is not None and name != before:
                 self._tell(DeviceFound(side, name))
             if (stream := self._duplex.running.get(side)) is not None:
-                stream.held = name is None
+                self._hold(side, stream, name is None)
                 self._check_telephony(side, stream)
+
+    def _hold(self, side: Side, stream: Stream, held: bool) -> None:
+        """Let no sound through while the server has no device for it; then play again what went nowhere."""
+        if held and not stream.held:
+            self._duplex.gone_at[side] = self._server.changed_at
+        elif stream.held and not held:
+            self._duplex.attach(side)
+        stream.held = held
 
     def _name(self, side: Side) -> str | None:
         """What people call the device of a side; None when there is none."""
@@ -205,6 +217,14 @@ class Keeper:
         left, thread = self._duplex, self._thread
         left.end()
         self._flags += left.flags
-        self._duplex, self._thread = Duplex(self._capture, self._playback, left.wanted), Worker("portaudio")
-        self._duplex.names = left.names
+        self._duplex, self._thread = self._make_duplex(), Worker("portaudio")
+        self._duplex.wanted, self._duplex.names = left.wanted, left.names
+        self._duplex.gone_at = left.gone_at | {side: stream.called_at for side, stream in left.running.items()}
         thread.leave(left.close)
+
+    def _make_duplex(self) -> Duplex:
+        return Duplex(self._capture, self._play if self._playback else None)
+
+    def _play(self, form: AudioFormat) -> Fill:
+        assert self._playback is not None
+        return self._playback(form, self._duplex.gone_at.get("loudspeaker"))

@@ -298,10 +298,17 @@ class Sound:
         """Times that a device said it had lost or missed sound."""
         return self._keeper.flags if self._keeper else 0
 
-    def _playback(self, form: AudioFormat) -> Callable[[int, float], bytes]:
-        """The source of the loudspeaker's blocks, for a device of this format."""
-        if self._keeper is None or form != self._speaker.device:
+    def _playback(self, form: AudioFormat, since: float | None = None) -> Callable[[int, float], bytes]:
+        """The source of the loudspeaker's blocks, for a device of this format.
+
+        Args:
+            form: Its rate and channels.
+            since: Seconds at which the one before it played for the last time, None for the first.
+        """
+        if since is None:
             self._speaker = Speaker(form, threading.Lock())
+        else:  # what is queued, and what that one took with it, goes on at this one
+            self._speaker.move(form, since)
         return self._speaker.read
 
     # --- inside -------------------------------------------------------------------------------------------

@@ -17,6 +17,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from rtchat.audio.places import places
+from rtchat.audio.stream import now
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 
 _ASK_SECONDS = 1.0
 _REST_SECONDS = 0.25
-_AGAIN_SECONDS = 2.0
 # Volumes are changes of sinks and sources; our own questions are changes of clients.
 _TELLING = re.compile(rb"on (sink-input|source-output|server|card)\b|'(new|remove)' on (sink|source)\b")
 
@@ -39,23 +39,46 @@ class SoundServer:
 
     Attributes:
         places: The place of each side, as far as it is known.
+        changed_at: Seconds, on the clock of `now`, of the change that was told last.
     """
 
     def __init__(self, tell: Callable[[], None]) -> None:
         self.places: dict[Side, Place] = {}
+        self.changed_at = 0.0
         self._tell = tell
+        self._there = asyncio.Event()
+        self._changed = asyncio.Event()
+        self._first = 0.0
         self._program = shutil.which("pactl") if sys.platform == "linux" else None
 
     async def look(self) -> None:
         """Bring `places` up to date; a server that does not answer has none."""
         self.places = await self._asked() if self._program is not None else {}
+        if self.places:
+            self._there.set()
 
     async def watch(self) -> None:
-        """Tell of changes until cancelled."""
-        while self._program is not None:
+        """Tell of changes until cancelled. It sleeps until `look` has found streams of this process."""
+        reader = asyncio.create_task(self._read())
+        try:
+            while True:
+                await self._changed.wait()
+                self._changed.clear()
+                changed_at = self._first
+                await self.look()
+                self.changed_at = changed_at
+                self._tell()
+                await asyncio.sleep(_REST_SECONDS)
+        finally:
+            reader.cancel()
+            await asyncio.wait([reader])
+
+    async def _read(self) -> None:
+        while True:
+            await self._there.wait()
             with suppress(OSError):
                 await self._subscribed()
-            await asyncio.sleep(_AGAIN_SECONDS)  # there is no server, or it has ended
+            self._there.clear()  # it has ended: whoever finds it again looks
 
     async def _subscribed(self) -> None:
         process = await self._start("subscribe")
@@ -65,11 +88,10 @@ class SoundServer:
             while told := await process.stdout.read(65_536):
                 lines += told
                 whole = lines.rfind(b"\n") + 1
-                changed, lines = _TELLING.search(lines, 0, whole), lines[whole:]
-                if changed:
-                    await self.look()
-                    self._tell()
-                    await asyncio.sleep(_REST_SECONDS)
+                if _TELLING.search(lines, 0, whole) and not self._changed.is_set():
+                    self._first = now()
+                    self._changed.set()
+                lines = lines[whole:]
         finally:
             await _end(process)
 

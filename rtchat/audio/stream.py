@@ -78,6 +78,7 @@ class Stream:
         attached: `attach` was called.
         held: While True it plays silence, and what it records is dropped, as before `attach`.
         calls: Callbacks so far.
+        called_at: Seconds of the last one; of the opening before the first.
         flags: Callbacks in which the device said that it had lost or missed sound.
         slept: It was paused for `SLEPT_SECONDS`, and has ended itself: what it would give now is stale.
         crash: What went wrong in a callback.
@@ -104,7 +105,7 @@ class Stream:
         self._clock = StreamClock()
         self._recorded = DeviceClock(form.rate)
         self._played = DeviceClock(form.rate)
-        self._called = now()
+        self.called_at = now()
         self._over = False
         self._stream: Any = library.open(
             rate=form.rate,
@@ -149,7 +150,7 @@ class Stream:
         """Why it has stopped, None while it runs."""
         if self.crash is not None:
             return DeviceError(f"{self.name} stopped: {self.crash}.", hint="This is a fault in rtchat; report it.")
-        if not self.stopped and now() - self._called < STALLED_SECONDS:
+        if not self.stopped and now() - self.called_at < STALLED_SECONDS:
             return None
         return DeviceError(
             f"{self.name} has stopped: it was unplugged, or its sound server ended.",
@@ -160,12 +161,12 @@ class Stream:
         self, data: bytes | None, frames: int, times: Mapping[str, float], flags: int
     ) -> tuple[bytes | None, int]:
         at = now()
-        if self.calls and at - self._called > SLEPT_SECONDS:
+        if self.calls and at - self.called_at > SLEPT_SECONDS:
             self.slept = self._over = True
         if self._over:
             return self._silence(frames), STOP
         try:
-            self._called = at
+            self.called_at = at
             self.calls += 1
             self.flags += bool(flags & (INPUT_OVERFLOW | OUTPUT_UNDERFLOW))
             current = times["current_time"]
