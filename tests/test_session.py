@@ -357,6 +357,132 @@ async def test_a_server_that_closes_in_the_middle_keeps_the_recording(tmp_path):
     assert len(list(read_events(recording.folder))) >= 4
 
 
+async def answer(socket, text):
+    """What the server sends for an answer in words."""
+    item_id, response_id = f"item {text}", f"resp {text}"
+    where = {"response_id": response_id, "item_id": item_id, "output_index": 0, "content_index": 0}
+    item = {"id": item_id, "type": "message", "role": "assistant", "status": "in_progress", "content": []}
+    response = {"id": response_id, "status": "in_progress", "output": []}
+    for event in (
+        {"type": "response.created", "response": response},
+        {"type": "response.output_item.added", "response_id": response_id, "output_index": 0, "item": item},
+        {"type": "response.output_text.delta", **where, "delta": text},
+        {"type": "response.output_text.done", **where, "text": text},
+        {"type": "response.done", "response": {**response, "status": "completed"}},
+    ):
+        await socket.send(json.dumps(event))
+
+
+async def until_asked(socket):
+    """The events up to the request for an answer."""
+    events = []
+    while not events or events[-1]["type"] != "response.create":
+        events.append(json.loads(await socket.recv()))
+    return events
+
+
+def one_after_the_other(*handlers):
+    """Treats the first connection with the first handler, and so on."""
+    left = list(handlers)
+
+    async def handle(socket):
+        await left.pop(0)(socket)
+
+    return handle
+
+
+async def test_a_server_that_restarts_before_it_has_answered_answers_after_it():
+    asked = []
+
+    async def restarts(socket):
+        await greet(socket)
+        await until_asked(socket)
+        await socket.close(1012, "service restart")
+
+    async def answers(socket):
+        await greet(socket)
+        asked.extend(await until_asked(socket))
+        await answer(socket, "Hello again.")
+        await socket.wait_closed()
+
+    async with server_that(one_after_the_other(restarts, answers)) as endpoint:
+        outcome, display = await run(a_plan(), endpoint=endpoint, lines=typed("hello there"))
+    assert (outcome.error, outcome.ended.reason, display.said()) == (None, "done", ["Hello again."])
+    items = [event["item"] for event in asked if event["type"] == "conversation.item.create"]
+    assert [item["content"][0]["text"] for item in items] == ["hello there"]
+    states = [notice.state for notice in display.of(n.StateChanged)]
+    assert states[: states.index("reconnecting") + 2] == ["connecting", "listening", "thinking", "reconnecting",
+                                                          "listening"]  # fmt: skip
+    (told,) = display.of(n.ErrorTold)
+    assert told == n.ErrorTold(
+        "connection_lost", "the test server closed the connection (service restart).", "Reconnecting.", False
+    )
+
+
+async def test_a_session_whose_hour_is_over_goes_on_in_the_next_hour():
+    async def expires(socket):
+        await greet(socket)
+        await until_asked(socket)
+        await answer(socket, "One.")
+        error = {"type": "invalid_request_error", "code": "session_expired", "message": "60 minutes are over."}
+        await socket.send(json.dumps({"type": "error", "error": error}))
+        await socket.wait_closed()  # it does not hang up by itself
+
+    async def goes_on(socket):
+        await greet(socket)
+        await until_asked(socket)
+        await answer(socket, "Two.")
+        await socket.wait_closed()
+
+    display = Collected()
+
+    async def lines(session):
+        yield "one"
+        await display.until(lambda d: n.StateChanged("reconnecting") in d.notices)
+        await session.idle.wait()
+        yield "two"
+
+    async with server_that(one_after_the_other(expires, goes_on)) as endpoint:
+        outcome, _ = await run(a_plan(), endpoint=endpoint, lines=lines, display=display)
+    assert (outcome.error, display.said()) == (None, ["One.", "Two."])
+    assert "60 minutes" in display.of(n.ErrorTold)[0].message
+
+
+async def test_a_server_that_refuses_to_have_us_back_is_the_end():
+    async def restarts(socket):
+        await greet(socket)
+        await socket.close(1012)
+
+    async def refuses(socket):
+        error = {"type": "invalid_request_error", "code": "insufficient_quota", "message": "No credit."}
+        await socket.send(json.dumps({"type": "error", "error": error}))
+        await socket.close(4000, "invalid_request_error.insufficient_quota")
+
+    async with server_that(one_after_the_other(restarts, refuses)) as endpoint:
+        outcome, _ = await run(a_plan(), endpoint=endpoint, lines=typed("hello"))
+    assert isinstance(outcome.error, Refused) and "No credit." in outcome.error.message
+
+
+async def test_whoever_waits_for_the_connection_can_leave_at_any_time():
+    async def restarts(socket):
+        await greet(socket)
+        server.close(close_connections=False)
+        await socket.close(1012)
+
+    display = Collected()
+
+    async def keys():
+        await display.until(lambda d: n.StateChanged("reconnecting") in d.notices)
+        yield Key(Action.ABORT)
+
+    server = await serve(restarts, "127.0.0.1", 0)
+    endpoint = dialers.url(f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1")
+    async with asyncio.timeout(5):
+        outcome, _ = await run(a_plan(), endpoint=endpoint, display=display, keys=keys)
+    await server.wait_closed()
+    assert (outcome.error, outcome.ended.reason) == (None, "interrupted")
+
+
 async def test_a_server_that_stops_talking_is_lost_after_a_while():
     async def handler(socket):
         await greet(socket)
