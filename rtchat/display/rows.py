@@ -115,8 +115,9 @@ def status_rows(
         state.append((1, Text.assemble(("out ", "dim"), _meter(loudspeaker, cells))))
     if microphone is not None and heard.hint:
         state.append((2, Text(heard.hint)))
+    hears_all_along = microphone is not None and status.talk in (None, Talk.OPEN)
     facts = [
-        (5, echo_text(status.echo, status.erle_db) if levels[0] is not None else ""),
+        (5, echo_text(status.echo, status.erle_db) if hears_all_along else ""),
         (3, f"{status.latency_ms} ms" if status.latency_ms is not None else ""),
         (7, f"{count(status.tokens)} tokens" if status.tokens else ""),
         (6, dollars(status.cost_usd) if status.cost_usd else ""),

@@ -184,23 +184,6 @@ def test_without_half_duplex_that_room_would_make_it_interrupt_itself(talk, puls
         assert records.until(lambda r: r["type"] == "interruption")["heard_ms"] < 4000
 
 
-def test_push_to_talk_and_mute(terminal, pulse, spoken, recording):
-    program = terminal("interactive", "--vad", "off", "--record", *LOCAL)
-    program.shows("● listening")
-    pulse.speak(spoken("tell me a joke"))  # without the key: nobody listens
-    program.type(" ")
-    program.shows("● hearing")
-    pulse.speak(spoken("what is seven times six", after=0.2))
-    program.type(" ")
-    program.shows("you        what is seven times six")
-    program.shows("7 times 6 is 42.")
-    program.shows("● listening")
-    program.type("q")
-    assert program.exit_code() == 0
-    kinds = [event["type"] for way, event in sent_and_received(recording()) if way == "sent"]
-    assert kinds.count("input_audio_buffer.commit") == 1
-
-
 def test_a_muted_microphone_sends_silence(terminal, pulse, spoken, recording):
     program = terminal("interactive", "--record", *LOCAL)
     program.shows("● listening")

@@ -187,6 +187,17 @@ def test_typing_with_editing_and_history(terminal):
     again.assert_restored()
 
 
+def test_the_prompt_asks_nothing_of_a_terminal_that_could_report_releases(terminal):
+    program = terminal("text", "--quiet", *LOCAL, kitty=31)
+    program.shows("> ")
+    program.strike("repeat after me: green\r")
+    program.shows("Green.")
+    assert b"\x1b[?u" not in program.sent and program.flags == [0]
+    program.type(CTRL_D)
+    assert program.exit_code() == 0
+    program.assert_restored()
+
+
 @pytest.mark.needs("espeak-ng")
 def test_ctrl_c_interrupts_an_answer_and_leaves_on_an_empty_line(terminal, wait, world, recording):
     program = terminal("text", "--speak", "--output-wav", "a.wav", "--record", *LOCAL)
