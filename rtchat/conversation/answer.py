@@ -21,10 +21,14 @@ class Answer:
 
     Attributes:
         playback: What of it is on its way to the ear.
+        silent: There is no loudspeaker: what is said is read.
+        broken_off: What the last `cut` kept from being heard to its end.
     """
 
     def __init__(self, items: Items) -> None:
         self.playback = Playback(items)
+        self.silent = False
+        self.broken_off: list[Entry] = []
         self._items = items
 
     # --- made ---------------------------------------------------------------------------------------------
@@ -37,7 +41,7 @@ class Answer:
 
     def words(self, event: told.OutputTextDelta | told.OutputTranscriptDelta) -> list[Effect]:
         """More words; nothing when they are late."""
-        spoken = isinstance(event, told.OutputTranscriptDelta)
+        spoken = isinstance(event, told.OutputTranscriptDelta) and not self.silent
         if self.playback.is_cut(event.response_id, event.item_id):
             return self._late(event.item_id) if spoken else []
         entry = self._entry(event.item_id, event.response_id)
@@ -51,7 +55,7 @@ class Answer:
         """All words of a part, which correct what came before."""
         if self.playback.is_cut(event.response_id, event.item_id):
             return []
-        spoken = isinstance(event, told.OutputTranscriptDone)
+        spoken = isinstance(event, told.OutputTranscriptDone) and not self.silent
         words = event.transcript if isinstance(event, told.OutputTranscriptDone) else event.text
         entry = self._entry(event.item_id, event.response_id)
         entry.spoken = entry.spoken or spoken
@@ -65,7 +69,8 @@ class Answer:
         if self.playback.is_cut(event.response_id, event.item_id):
             return self._late(event.item_id)
         entry = self._entry(event.item_id, event.response_id)
-        if entry.closed or not event.delta:
+        read = self.silent or (bool(entry.words) and not entry.spoken)  # it began so
+        if entry.closed or not event.delta or read:
             return []
         entry.spoken = True
         self.playback.received(event.item_id, event.content_index, event.delta)
@@ -96,6 +101,11 @@ class Answer:
             effects += self._made(entry)
         return effects
 
+    def spoken(self, item_id: str) -> bool:
+        """It is to be heard, not read."""
+        entry = self._items.get(item_id)
+        return entry is not None and entry.spoken
+
     # --- heard --------------------------------------------------------------------------------------------
 
     def heard(self, heard: Heard) -> list[Effect]:
@@ -113,12 +123,15 @@ class Answer:
                 effects += self._close(entry, entry.outcome) if entry.over else [_show(entry)]
         return effects
 
-    def cut(self, active: str | None, cancel: ResponseCancel | None = None) -> list[Effect]:
+    def cut(
+        self, active: str | None, cancel: ResponseCancel | None = None, *, by_user: bool = True
+    ) -> list[Effect]:
         """Interrupt: silence first, then tell the server what was heard.
 
         Args:
             active: The response under way.
             cancel: What tells the server to stop it, where it does not know yet.
+            by_user: It is the user's interruption, to be told as one.
         """
         audible = self.playback.sounding
         effects: list[Effect] = [Flush()] if audible else []
@@ -127,7 +140,8 @@ class Answer:
         verdicts = self.playback.cut(active)
         effects += [Send(verdict.event) for verdict in verdicts if verdict.event is not None]
         cut = [verdict.entry for verdict in verdicts if verdict.was_cut and verdict.entry.spoken]
-        if audible and cut:
+        self.broken_off = [verdict.entry for verdict in verdicts if verdict.was_cut]
+        if audible and cut and by_user:
             effects.append(Show(Interruption(cut[0].item_id, cut[0].heard_ms, None, None)))
         for verdict in verdicts:
             if not verdict.entry.closed:

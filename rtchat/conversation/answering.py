@@ -34,19 +34,22 @@ class Answering:
             told.OutputTranscriptDone: turn.answer.words_done,
             told.OutputAudioDelta: self._sound,
             told.OutputAudioDone: turn.answer.sound_done,
-            s.Heard: turn.answer.heard,
+            s.Heard: self._heard,
             s.Drained: turn.drained,
             s.ToolDone: self._tool_done,
         }
 
     def _created(self, event: told.ResponseCreated) -> list[s.Effect]:
         turn = self._turn
+        gives_way = turn.resumption.due and turn.responses.hold  # the server answers what was nothing
         covers = turn.server_owes_answer and turn.calls.told
         wanted = turn.responses.created(event.response.id, covers=covers)
         turn.open = True
         turn.responses.hold = turn.user_speaks and turn.responses.hold
-        if not wanted or (turn.user_speaks and turn.rules.speech_interrupts):
-            return [*turn.interrupt(), *turn.settle()]  # the user has the word
+        if turn.user_speaks and turn.rules.speech_interrupts:
+            return [*turn.interrupt_by_voice(known=False), *turn.settle()]  # the user has the word
+        if gives_way or not wanted:
+            return [*turn.interrupt(), *turn.settle()]
         return turn.asked()
 
     def _words(self, event: told.OutputTextDelta | told.OutputTranscriptDelta) -> list[s.Effect]:
@@ -57,7 +60,17 @@ class Answering:
 
     def _answers(self, response_id: str, item_id: str, effects: list[s.Effect]) -> list[s.Effect]:
         late = self._turn.answer.playback.is_cut(response_id, item_id)
-        return effects if late or not effects else [*effects, *self._turn.status.go(Trigger.ANSWER)]
+        if late or not effects:
+            return effects
+        if not self._turn.answer.spoken(item_id):
+            self._turn.resumption.answered()
+        return [*effects, *self._turn.status.go(Trigger.ANSWER)]
+
+    def _heard(self, heard: s.Heard) -> list[s.Effect]:
+        effects = self._turn.answer.heard(heard)
+        if effects:
+            self._turn.resumption.answered()
+        return effects
 
     def _item_done(self, event: told.OutputItemDone) -> list[s.Effect]:
         if isinstance(event.item, FunctionCallItem):

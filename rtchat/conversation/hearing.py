@@ -5,6 +5,7 @@ from __future__ import annotations
 from rtchat.conversation import signals as s
 from rtchat.conversation.notices import EchoTold
 from rtchat.conversation.responses import Want
+from rtchat.conversation.resumption import says_nothing
 from rtchat.conversation.signals import Handlers
 from rtchat.conversation.state import Trigger
 from rtchat.conversation.turn import Turn
@@ -53,8 +54,8 @@ class Hearing:
         effects: list[s.Effect] = []
         if turn.rules.speech_interrupts:
             # The server cancels its response by itself; the sound here is ours to stop.
-            turn.responses.interrupted()
-            effects += turn.cut()
+            effects += turn.interrupt_by_voice(known=True)
+        turn.resumption.doubt(event.item_id)
         effects += turn.status.go(Trigger.SPEECH)
         return [*effects, *turn.transcripts.started(event.item_id), *turn.settle()]
 
@@ -78,17 +79,36 @@ class Hearing:
         if turn.rules.push_to_talk:
             return []
         turn.talking = turn.responses.hold = False
+        turn.resumption.false_alarm()
         return turn.settle()
 
     def _words_known(self, event: told.TranscriptionCompleted) -> list[s.Effect]:
         turn = self._turn
         turn.words_due = max(0, turn.words_due - 1)
-        return [*turn.transcripts.completed(event), *turn.settle()]
+        told = turn.transcripts.completed(event)
+        return [*told, *self._judge(event.item_id, event.transcript), *turn.settle()]
 
     def _words_unknown(self, event: told.TranscriptionFailed) -> list[s.Effect]:
         turn = self._turn
         turn.words_due = max(0, turn.words_due - 1)
-        return [*turn.transcripts.failed(event), *turn.settle()]
+        told = turn.transcripts.failed(event)
+        return [*told, *self._judge(event.item_id, turn.items[event.item_id].text), *turn.settle()]
+
+    def _judge(self, item_id: str, words: str) -> list[s.Effect]:
+        """All is known of the words that interrupted: none, and the answer is resumed.
+
+        The server may be answering that nothing by then. Where that is heard already, or has called a function, it
+        stays; else it gives way, and the empty item goes.
+        """
+        turn = self._turn
+        if item_id != turn.resumption.user_item or not turn.resumption.broken:
+            return []
+        if turn.calls.pending or not says_nothing(words):
+            turn.resumption.forget()
+            return []
+        turn.resumption.false_alarm()
+        stopped = [] if turn.responses.hold else turn.interrupt(by_user=False)
+        return [*stopped, s.Send(ask.ItemDelete(item_id=item_id))]
 
     # --- what this machine hears --------------------------------------------------------------------------
 
@@ -113,7 +133,7 @@ class Hearing:
         turn = self._turn
         if not self._may_interrupt:
             return []
-        effects = turn.interrupt()
+        effects = turn.interrupt_by_voice(known=False)
         if turn.ready:
             # The server's own speech_started follows; until then nothing else may be asked of it.
             turn.onset = True
@@ -124,6 +144,7 @@ class Hearing:
         if not self._turn.onset:
             return []
         self._turn.end_onset()
+        self._turn.resumption.false_alarm()
         return self._turn.settle()
 
     def _mute_toggled(self, _: s.MuteToggled) -> list[s.Effect]:
@@ -144,6 +165,7 @@ class Hearing:
         turn = self._turn
         if not turn.rules.push_to_talk or turn.talking or not turn.ready:
             return []  # a key that is held down repeats itself
+        turn.resumption.forget()
         # "On press: cancel, truncate and clear; on release: commit and respond."
         effects = [*turn.interrupt(), s.Send(ask.InputAudioClear())]
         turn.talking = turn.responses.hold = True

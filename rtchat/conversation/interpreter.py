@@ -7,11 +7,11 @@ languages without saying where a sentence ends, so a line ends with its sentence
 
 from __future__ import annotations
 
+from rtchat.conversation import devices, troubles
 from rtchat.conversation import signals as s
-from rtchat.conversation import troubles
 from rtchat.conversation.items import Entry, Items
 from rtchat.conversation.microphone_gate import MicrophoneGate
-from rtchat.conversation.notices import AssistantSaid, AssistantStatus, EchoTold, UserSaid
+from rtchat.conversation.notices import AssistantSaid, AssistantStatus, DeviceTold, EchoTold, UserSaid
 from rtchat.conversation.playback import Playback
 from rtchat.conversation.rules import Echo, Rules
 from rtchat.conversation.state import State, Trigger
@@ -47,6 +47,7 @@ class Interpreter:
         self._lines = 0
         self._input_over = False
         self._server_done = False
+        self._silent = False  # there is no loudspeaker
 
     @property
     def state(self) -> State:
@@ -90,6 +91,11 @@ class Interpreter:
             case s.EchoChanged(echo=echo, erle_db=erle_db):
                 self._echo, self._gate.half_duplex = echo, echo == "half-duplex"
                 return [s.Show(EchoTold(echo, erle_db))]
+            case s.DeviceLost(side=side):
+                return [devices.lost(side), *(self._mute() if side == "loudspeaker" else [])]
+            case s.DeviceFound(side=side, name=name):
+                self._silent = self._silent and side != "loudspeaker"
+                return [s.Show(DeviceTold(side, name))]
             case s.Disconnected():
                 return self._disconnected()
             case s.MuteToggled():
@@ -160,10 +166,15 @@ class Interpreter:
         return [s.Send(wire.TranslationAppend(audio=chunk)) for chunk in chunks]
 
     def _sound(self, pcm: bytes) -> list[s.Effect]:
-        if not pcm:
+        if not pcm or self._silent:
             return []
         self._playback.received(self._stream, 0, pcm)
         return [s.Play(self._stream, 0, pcm), *self._status.go(Trigger.ANSWER)]
+
+    def _mute(self) -> list[s.Effect]:
+        """No loudspeaker: the lines are read all the same."""
+        self._silent = True
+        return self._interrupt()
 
     def _interrupt(self) -> list[s.Effect]:
         if not self._playback.sounding:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from rtchat.conversation import signals as s
 from rtchat.conversation import troubles
 from rtchat.conversation.answering import Answering
+from rtchat.conversation.devices import Devices
 from rtchat.conversation.handshake import Handshake
 from rtchat.conversation.hearing import Hearing
 from rtchat.conversation.responses import ALREADY_ACTIVE, Want
@@ -44,6 +45,7 @@ class Conversation:
             s.InterruptPressed: self._interrupt_pressed,
             s.InputEnded: self._input_ended,
             **Handshake(turn).handlers,
+            **Devices(turn).handlers,
             **Hearing(turn).handlers,
             **Answering(turn).handlers,
         }
@@ -98,6 +100,7 @@ class Conversation:
 
     def _typed_line(self, line: s.Typed) -> list[s.Effect]:
         self._typed += 1
+        self._turn.resumption.forget()
         item_id = f"item_typed_{self._typed}"
         self._turn.responses.want(Want(item=user_text(line.text, item_id=item_id), begins=True))
         return [*self._turn.transcripts.typed(item_id, line.text), *self._turn.settle()]
@@ -108,6 +111,7 @@ class Conversation:
         return self._turn.settle()
 
     def _interrupt_pressed(self, _: s.InterruptPressed) -> list[s.Effect]:
+        self._turn.resumption.forget()
         return [*self._turn.interrupt(), *self._turn.settle()]
 
     def _input_ended(self, _: s.InputEnded) -> list[s.Effect]:

@@ -121,6 +121,15 @@ class EchoTold:
 
 
 @dataclass(frozen=True, slots=True)
+class DeviceTold:
+    """This device serves from now on, for the first time after there was none or in place of another."""
+
+    type: ClassVar[str] = "device"
+    side: Literal["microphone", "loudspeaker"]
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
 class ErrorTold:
     """Something went wrong; `fatal` when the session ends by it."""
 
@@ -152,6 +161,7 @@ Notice = (
     | TurnEnded
     | Interruption
     | EchoTold
+    | DeviceTold
     | ErrorTold
     | SessionEnded
 )

@@ -87,10 +87,14 @@ class Responses:
         return {want.item.id for want in self._queue if want.item is not None and want.item.id is not None}
 
     @property
+    def asked(self) -> bool:
+        """An answer is asked for, has not begun, and is still wanted."""
+        return self._asked is not None and not self._asked.dropped
+
+    @property
     def expected(self) -> bool:
         """An answer is still to come: under way and not cancelled, asked for, or wanted."""
-        asked = self._asked is not None and not self._asked.dropped
-        return self.answering or asked or bool(self._queue)
+        return self.answering or self.asked or bool(self._queue)
 
     def want(self, want: Want) -> None:
         """Ask for an answer, now or later; one answer does for all wants without an item of their own."""

@@ -29,6 +29,7 @@ class Resumption:
     """What an interruption took from an answer, until it is known whether somebody spoke.
 
     Attributes:
+        broken: An answer ended early.
         due: Nobody did: ask for the rest as soon as it can be had.
         user_item: The turn that will tell; None where no server has heard one.
     """
@@ -36,13 +37,18 @@ class Resumption:
     def __init__(self) -> None:
         self.due = False
         self.user_item: str | None = None
-        self._broken = False
+        self.broken = False
         self._entries: list[Entry] = []
 
     def broke_off(self, entries: list[Entry]) -> None:
         """An answer ended early; `entries` is what of it was not heard to its end, in order."""
-        self._broken = True
-        self._entries += entries
+        self.broken = True
+        self._entries += [entry for entry in entries if entry not in self._entries]
+
+    def answered(self) -> None:
+        """Something else is heard or read: it is too late for the rest, unless that is due."""
+        if not self.due:
+            self.forget()
 
     def doubt(self, user_item: str) -> None:
         """The server hears speech: whether it is some will be known by what is written down of this item."""
@@ -50,11 +56,11 @@ class Resumption:
 
     def false_alarm(self) -> None:
         """Nobody spoke."""
-        self.due, self.user_item = self._broken, None
+        self.due, self.user_item = self.broken, None
 
     def forget(self) -> None:
         """The user means it, or something else has been answered since."""
-        self.due = self._broken = False
+        self.due = self.broken = False
         self.user_item = None
         self._entries = []
 

@@ -89,7 +89,10 @@ class EchoChanged:
 
 @dataclass(frozen=True, slots=True)
 class DeviceLost:
-    """The microphone or the loudspeaker is gone, and there is no other to move to yet."""
+    """The microphone or the loudspeaker is gone, and no other came quickly: sound that waits for one is given up.
+
+    For the loudspeaker, `Heard` of the cut points comes first.
+    """
 
     side: Literal["microphone", "loudspeaker"]
 

@@ -93,14 +93,24 @@ class Turn:
         """A response of this turn has used this."""
         self._usage = add_usage(self._usage, usage)
 
-    def interrupt(self) -> list[s.Effect]:
-        """Stop the answer where the server does not know yet: by the key, or by what only this machine heard."""
-        cancel = self.responses.cancel()
-        return self.cut(cancel)
+    def interrupt(self, *, by_user: bool = True) -> list[s.Effect]:
+        """Stop the answer where the server does not know yet."""
+        return self._cut(self.responses.cancel(), by_user=by_user)
 
-    def cut(self, cancel: ResponseCancel | None = None) -> list[s.Effect]:
-        """Stop the answer; the server has cancelled it, or is told to by `cancel`."""
-        effects = self.answer.cut(self.responses.active, cancel)
+    def interrupt_by_voice(self, *, known: bool) -> list[s.Effect]:
+        """Stop the answer for what may be speech. `known`: the server says so, and has cancelled its response."""
+        under_way = self.responses.answering or (self.responses.asked and not known)
+        if known:
+            self.responses.interrupted()
+            effects = self._cut(None, by_user=True)
+        else:
+            effects = self.interrupt()
+        if (under_way or self.answer.broken_off) and self.rules.resume_false_interruptions:
+            self.resumption.broke_off(self.answer.broken_off)
+        return effects
+
+    def _cut(self, cancel: ResponseCancel | None, *, by_user: bool) -> list[s.Effect]:
+        effects = self.answer.cut(self.responses.active, cancel, by_user=by_user)
         return [*effects, *self.microphone.stopped(flushed=True)]
 
     def drained(self, _: s.Drained) -> list[s.Effect]:

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 from rtchat.conversation.notices import (
     AssistantSaid,
+    DeviceTold,
     EchoTold,
     ErrorTold,
     Interruption,
@@ -128,6 +129,8 @@ class Transcript:
                 self._place(cleaned(notice))
             case ErrorTold() | Told():
                 self.lines.append(cleaned(notice))
+            case DeviceTold(side=side, name=name):
+                self.lines.append(Told(clean(f"The {side} is {name} now.")))
             case Interruption(item_id=item_id):
                 self.interrupted.append(item_id)
             case _:

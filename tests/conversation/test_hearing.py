@@ -270,3 +270,160 @@ def test_the_echo_changes(speaking, tell):
     assert tell(conversation, VOICE, SUSPECTED) == [silent()]
     assert tell(conversation, EchoChanged("aec", 31.0)) == [Show(EchoTold("aec", 31.0))]
     assert tell(conversation, *[VOICE] * 7) == [append()]
+
+
+# --- false interruptions --------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def resuming(speaking):
+    """As `speaking`, where what was broken off for nothing is said again."""
+    return lambda **rules: speaking(resume_false_interruptions=True, **rules)
+
+
+def delete(item):
+    return Send(ask.ItemDelete(item_id=item))
+
+
+def asks_to_go_on(event):
+    return event.type == "response.create" and 'Not heard yet: "three four"' in event.response.instructions
+
+
+def empty_turn(says, item="U2"):
+    """The server took a noise for a turn, up to its own answer to it."""
+    return [says.speech_started(item), says.speech_stopped(item), says.committed(item), says.spoken(item)]
+
+
+def test_a_voice_that_the_server_never_heard_resumes_the_answer(resuming, says, tell, sent):
+    conversation = resuming()
+    tell(conversation, SUSPECTED, VOICE, CONFIRMED)
+    assert tell(conversation, ENDED) == [state("thinking")], "the cancelled response is still under way"
+    effects = tell(conversation, says.done(status="cancelled", reason="client_cancelled"))
+    (request,) = sent(effects)
+    assert asks_to_go_on(request)
+    assert 'Heard so far: "One two"' in request.response.instructions
+    assert effects == [Send(request)], "it is the same turn"
+    tell(conversation, says.created("R2"), says.words("three four", "B", "R2"))
+    assert Play("B", 0, WIRE.silence(200)) in tell(conversation, says.sound(200, "B", "R2"))
+    assert sent(tell(conversation, says.done("R2"), Drained(), ENDED), ask.ResponseCreate) == [], "once"
+
+
+def test_at_once_where_all_of_it_is_made(resuming, tell, sent):
+    conversation = resuming(over=True)
+    tell(conversation, SUSPECTED, VOICE, CONFIRMED)
+    (request,) = sent(tell(conversation, ENDED))
+    assert asks_to_go_on(request)
+
+
+def test_again_when_it_is_interrupted_again(resuming, says, tell, sent):
+    conversation = resuming(over=True)
+    tell(conversation, SUSPECTED, CONFIRMED, ENDED, says.created("R2"), says.words("three four", "B", "R2"))
+    tell(conversation, says.sound(1000, "B", "R2"), says.done("R2"), Heard("B", 0, 600), SUSPECTED, CONFIRMED)
+    (request,) = sent(tell(conversation, ENDED))
+    assert 'Heard so far: "three"\nNot heard yet: "four"' in request.response.instructions
+
+
+def test_without_the_rule_it_stays_interrupted(speaking, tell, sent):
+    conversation = speaking(over=True)
+    tell(conversation, SUSPECTED, CONFIRMED)
+    assert sent(tell(conversation, ENDED)) == []
+
+
+def test_with_real_speech_nothing_resumes(resuming, says, tell, sent):
+    conversation = resuming(over=True)
+    tell(conversation, SUSPECTED, CONFIRMED, *empty_turn(says), ENDED)
+    effects = tell(conversation, says.heard_as("Stop.", "U2"), says.created("R2"), says.done("R2"))
+    assert sent(effects) == []
+
+
+@pytest.mark.parametrize("words", ["", "...", "[noise]"])
+def test_a_turn_without_words_resumes_the_answer(resuming, says, tell, sent, words):
+    conversation = resuming(over=True)
+    tell(conversation, *empty_turn(says), says.created("R2"))
+    assert sent(tell(conversation, says.heard_as(words, "U2"))) == [cancel("R2").event, delete("U2").event]
+    (request,) = sent(tell(conversation, says.done("R2", status="cancelled")))
+    assert asks_to_go_on(request)
+
+
+def test_so_does_one_whose_transcription_failed(resuming, says, tell, sent):
+    conversation = resuming(over=True)
+    tell(conversation, *empty_turn(says), says.created("R2"))
+    assert cancel("R2").event in sent(tell(conversation, says.not_heard("U2")))
+    assert len(sent(tell(conversation, says.done("R2", status="cancelled")))) == 1
+
+
+def test_and_one_that_was_cleared(resuming, says, tell, sent):
+    conversation = resuming(over=True)
+    tell(conversation, says.speech_started("U2"))
+    (request,) = sent(tell(conversation, says.cleared()))
+    assert asks_to_go_on(request)
+
+
+def test_and_one_that_nobody_answers(resuming, says, tell, sent):
+    conversation = resuming(over=True, server_answers=False)
+    tell(conversation, *empty_turn(says))
+    removed, request = sent(tell(conversation, says.heard_as("", "U2")))
+    assert removed == delete("U2").event
+    assert asks_to_go_on(request)
+
+
+def test_the_servers_answer_to_nothing_gives_way_before_it_is_heard(resuming, says, tell, sent, shown):
+    conversation = resuming(over=True)
+    tell(conversation, *empty_turn(says), says.created("R2"), says.words("Sorry?", "B", "R2"))
+    tell(conversation, says.sound(400, "B", "R2"))
+    effects = tell(conversation, says.heard_as("", "U2"))
+    assert Flush() in effects
+    assert sent(effects) == [cancel("R2").event, delete("B").event, delete("U2").event]
+    assert shown(effects, Interruption) == [], "the user did not interrupt it"
+
+
+def test_and_also_where_it_begins_later(resuming, says, tell, sent):
+    conversation = resuming(over=True)
+    tell(conversation, *empty_turn(says))
+    assert sent(tell(conversation, says.heard_as("", "U2"))) == [delete("U2").event]
+    assert sent(tell(conversation, says.created("R2"))) == [cancel("R2").event]
+    (request,) = sent(tell(conversation, says.done("R2", status="cancelled")))
+    assert asks_to_go_on(request)
+
+
+def test_but_it_stays_where_it_is_heard_already(resuming, says, tell, sent):
+    conversation = resuming(over=True)
+    tell(conversation, *empty_turn(says), says.created("R2"), says.words("Sorry?", "B", "R2"))
+    tell(conversation, says.sound(400, "B", "R2"), Heard("B", 0, 20))
+    assert sent(tell(conversation, says.heard_as("", "U2"), says.done("R2"), Drained())) == []
+
+
+def test_and_where_it_has_called_a_function(resuming, says, tell, sent):
+    conversation = resuming(over=True)
+    tell(conversation, *empty_turn(says), says.created("R2"), says.done("R2", says.call()))
+    assert sent(tell(conversation, says.heard_as("", "U2"))) == []
+
+
+def test_the_last_of_several_turns_tells(resuming, says, tell, sent):
+    conversation = resuming(over=True)
+    tell(conversation, *empty_turn(says), says.speech_started("U3"))
+    assert sent(tell(conversation, says.heard_as("", "U2"))) == []
+    tell(conversation, says.speech_stopped("U3"), says.committed("U3"), says.spoken("U3"), says.created("R3"))
+    assert delete("U3").event in sent(tell(conversation, says.heard_as("", "U3")))
+
+
+@pytest.mark.parametrize("meant", [InterruptPressed(), Typed("hi")], ids=lambda signal: type(signal).__name__)
+def test_the_user_who_did_something_else_meant_it(resuming, says, tell, sent, meant):
+    conversation = resuming(over=True)
+    tell(conversation, SUSPECTED, CONFIRMED, meant)
+    requests = sent(tell(conversation, ENDED), ask.ResponseCreate)
+    assert [request.response for request in requests] in ([], [None])
+
+
+def test_an_answer_that_had_not_begun_is_asked_for_again(talk, says, tell, sent):
+    conversation = talk(resume_false_interruptions=True)
+    tell(conversation, Typed("hi"), says.speech_started("U2"), says.created())
+    assert sent(tell(conversation, says.cleared())) == []
+    (request,) = sent(tell(conversation, says.done(status="cancelled")))
+    assert request.response is None
+
+
+def test_where_nothing_was_stopped_nothing_is_asked_for(talk, says, tell, sent):
+    conversation = talk(resume_false_interruptions=True)
+    tell(conversation, *empty_turn(says), says.created("R2"))
+    assert sent(tell(conversation, says.heard_as("", "U2"))) == []

@@ -12,12 +12,15 @@ from collections import Counter, deque
 import pytest
 
 from rtchat.chunk import WIRE
+from rtchat.conversation.devices import trailing_silence
 from rtchat.conversation.machine import Conversation, Rules
 from rtchat.conversation.notices import AssistantSaid, TurnEnded
 from rtchat.conversation.signals import (
     Announced,
     CallTool,
     Captured,
+    DeviceFound,
+    DeviceLost,
     Disconnected,
     Drained,
     Duck,
@@ -244,7 +247,7 @@ class World:
         self.emit(self.says.committed(item))
         self.put(self.says.spoken(item), item)
         if self.rng.random() < 0.8:
-            self.emit(self.says.heard_as("Words.", item))
+            self.emit(self.says.heard_as(self.rng.choice(["Words.", "Words.", "", "[noise]"]), item))
 
     # --- what can happen ----------------------------------------------------------------------------------
 
@@ -334,6 +337,15 @@ class World:
         if self.rules.push_to_talk:
             self.captured.clear()  # nothing is sent between two presses
 
+    def device(self):
+        side = self.rng.choice(["microphone", "loudspeaker"])
+        if self.rng.random() < 0.5:
+            self.tell(DeviceFound(side, "X"))
+            return
+        if side == "microphone" and self.machine._turn.ready and not self.rules.push_to_talk:
+            self.captured.extend(trailing_silence(self.rules.session))
+        self.tell(DeviceLost(side))
+
     def hear(self):
         """This machine's detector: suspected, then dismissed, or confirmed and ended."""
         signal = next(self.voice, None)
@@ -359,7 +371,7 @@ class World:
 
     def run(self, steps):
         happenings = [self.arrive, self.reach, self.generate, self.play, self.chunk]
-        rare = [self.speak, self.hear, self.hear, self.tool, self.user]
+        rare = [self.speak, self.hear, self.hear, self.tool, self.user, self.device]
         for _ in range(steps):
             if self.rng.random() < self.breaks:
                 self.lose()
@@ -384,6 +396,8 @@ RULES = {
     "full duplex": Rules(),
     "half duplex": Rules(echo="half-duplex"),
     "greeting": Rules(greeting="Say hello."),
+    "resuming": Rules(resume_false_interruptions=True),
+    "resuming, no answer": Rules(resume_false_interruptions=True, server_answers=False),
     "no interruption": Rules(speech_interrupts=False),
     "no answer": Rules(server_answers=False),
     "push to talk": Rules(push_to_talk=True, server_answers=False),

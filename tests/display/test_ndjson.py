@@ -7,6 +7,7 @@ import pytest
 
 from rtchat.conversation.notices import (
     AssistantSaid,
+    DeviceTold,
     EchoTold,
     ErrorTold,
     Interruption,
@@ -46,6 +47,7 @@ def lines(*notices):
         (TurnEnded({}, {}, 0.0), "t type latency usage cost_usd"),
         (Interruption("a", 1, 2, None), "t type item_id heard_ms onset_to_duck_ms onset_to_silence_ms"),
         (EchoTold("aec", 31.2), "t type echo erle_db"),
+        (DeviceTold("loudspeaker", "Headset"), "t type side name"),
         (ErrorTold(None, "m", "h", True), "t type code message hint fatal"),
         (SessionEnded("done", 1, {}, 0.0, 0), "t type reason turns usage cost_usd underruns"),
     ],

@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from rtchat.conversation.notices import (
+    DeviceTold,
     EchoTold,
     ErrorTold,
     Interruption,
@@ -195,3 +196,8 @@ def test_memory_stays_flat(user, answer):
     assert transcript.lines == []
     assert len(transcript._settled) <= REMEMBERED
     assert len(transcript.interrupted) <= REMEMBERED
+
+
+def test_another_device_is_a_line():
+    transcript = folded(DeviceTold("loudspeaker", "Head\x1b[2Jset"))
+    assert transcript.settle() == [Told("The loudspeaker is Headset now.")]

@@ -6,6 +6,7 @@ interruption) can be tried with no key and no network. It is pure: the clock com
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import datetime
@@ -73,6 +74,8 @@ class RuleAssistant:
 def answer(prompt: Prompt, now: datetime) -> Answer:
     """All that there is to say and to call for `prompt`."""
     last = prompt.messages[-1] if prompt.messages else None
+    if rest := _unheard(prompt.instructions):
+        return rest
     if last and last.role == "tool":
         return _results(prompt.messages)
     if last and last.role == "system":
@@ -197,6 +200,15 @@ def _results(messages: Sequence[Message]) -> Answer:
             asked = calls.get(message.call_id, Message("call", "{}", message.name))
             said.append(say_result(asked.name, asked.text, message.text))
     return said
+
+
+def _unheard(instructions: str) -> Answer:
+    """The rest of an answer that was broken off: `Not heard yet: "..."`, a JSON string, on a line of its own."""
+    quoted = re.search(r'^Not heard yet: (".*")$', instructions, re.MULTILINE)
+    try:
+        return [*sentences(json.loads(quoted[1]))] if quoted else []
+    except ValueError:  # somebody's own words
+        return []
 
 
 def _told(text: str, *, only_quoted: bool = False) -> Answer:

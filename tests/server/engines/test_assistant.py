@@ -198,3 +198,21 @@ async def test_arguments_are_json():
     (call,) = await pieces("weather in zurich", tools=TOOLS)
     assert isinstance(call, ToolCall)
     assert json.loads(call.arguments) == {"city": "Zurich"}
+
+
+GO_ON = """Be brief. Say "hello" first.
+
+Your answer was broken off, but not by the user.
+Heard so far: "Once upon a time"
+Not heard yet: "there was a \\"king\\". He slept."
+Go on right after the words heard, in the same tone, to the end of the answer: repeat nothing, explain nothing."""
+
+
+@pytest.mark.parametrize("last", [Message("user", "Tell a story."), Message("assistant", "Once upon a time")])
+async def test_it_goes_on_with_an_answer_that_was_broken_off(last: Message) -> None:
+    assert await said(last, instructions=GO_ON) == 'there was a "king". He slept.'
+
+
+async def test_where_nothing_is_left_to_say_it_answers_again() -> None:
+    assert "323" in await said("What is 17 times 19?", instructions='Not heard yet: ""')
+    assert "323" in await said("What is 17 times 19?", instructions='Not heard yet: "odd" and "more"')
