@@ -14,9 +14,12 @@ TICK_SECONDS = 1.0
 QUIET_SECONDS = 2.0
 """A server that owes something and sends nothing for so long is asked whether it is there.
 
-TCP alone tells of a dead network after minutes, the keepalive ping every 15 s after half a minute: too late for
-somebody who waits for an answer, soon enough for somebody who does not.
+TCP alone tells of a dead network after minutes, the library's keepalive pings (15 s, and 15 s for the answer) after
+half a minute: too late for somebody who waits for an answer.
 """
+
+IDLE_SECONDS = 5.0
+"""The same where it owes nothing: the user may be speaking to a dead network, and think that the model listens."""
 
 PING_SECONDS = 4.0
 """How long it may take to say so. A ping is answered by the server's socket, however long its model thinks."""
@@ -50,7 +53,7 @@ class Watch:
         self._owed = owed
         self._stall_seconds = stall_seconds
         self._on_tick = on_tick
-        self._last_sign = time.monotonic()
+        self._last_sign = self._last_proof = time.monotonic()
 
     def sign(self) -> None:
         """A sign of life: an event, the moment at which one became due, sound that plays and hides a pause."""
@@ -71,6 +74,7 @@ class Watch:
                 self.sign()  # nobody could be heard meanwhile
             if woke or self._is_doubtful():
                 await self._line.check(PING_SECONDS)
+                self._last_proof = time.monotonic()
                 clock.passed()
 
     def _is_doubtful(self) -> bool:
@@ -79,13 +83,14 @@ class Watch:
         Raises:
             ConnectionLost: As `run`.
         """
-        owed, quiet = self._owed(), time.monotonic() - self._last_sign
-        if owed and quiet > self._stall_seconds:
+        owed, now = self._owed(), time.monotonic()
+        if owed and now - self._last_sign > self._stall_seconds:
             raise ConnectionLost(
                 f"{self._name} has said nothing for {self._stall_seconds:g} seconds.",
                 hint="Try again, or another server.",
             )
-        return self._line.behind or (owed and quiet > QUIET_SECONDS)
+        quiet = now - max(self._last_sign, self._last_proof)
+        return self._line.behind or quiet > (QUIET_SECONDS if owed else IDLE_SECONDS)
 
 
 class _Clock:

@@ -58,7 +58,16 @@ async def test_a_server_that_owes_something_and_is_silent_is_asked_whether_it_is
     assert time.monotonic() - began >= 0.05
 
 
-async def test_a_server_that_owes_nothing_may_be_silent_and_one_that_talks_is_there(watching):
+async def test_a_server_that_owes_nothing_is_asked_less_often(watching, monkeypatch):
+    monkeypatch.setattr(watch_module, "IDLE_SECONDS", 0.3)
+    line = Line()
+    began = time.monotonic()
+    watching(line, owed=lambda: False)
+    await asyncio.wait_for(line.checked.wait(), 5)
+    assert time.monotonic() - began >= 0.3
+
+
+async def test_a_server_that_owes_nothing_may_be_silent_for_a_while_and_one_that_talks_is_there(watching):
     idle, busy = Line(), Line()
     watching(idle, owed=lambda: False)
     talking, _ = watching(busy, owed=lambda: True)

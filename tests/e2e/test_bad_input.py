@@ -331,18 +331,35 @@ def breaks_the_protocol(peer):
     peer.socket.recv()
 
 
-@pytest.mark.parametrize(
-    ("behave", "words"),
-    [
-        (closes_at_once, "no capacity"),
-        (closes_after_the_greeting, "going down"),
-        (vanishes, ""),
-        (breaks_the_protocol, ""),
-    ],
-)
+def impatient(**seconds: float) -> list[str]:
+    """The command, waiting less long for what does not come."""
+    script = f"""
+import sys
+from rtchat.cli import main
+from rtchat.session import Session
+Session.__init__.__kwdefaults__.update({seconds!r})
+sys.argv[0] = "rtchat"
+main()
+"""
+    return [sys.executable, "-c", script]
+
+
+@pytest.mark.parametrize(("behave", "words"), [(closes_at_once, "no capacity"), (breaks_the_protocol, "")])
 def test_a_server_that_goes(rtchat, server_that, recording, behave, words):
     said = sentence(rtchat("text", "hello", "--server", server_that(behave), "--record"), 3)
     assert words in said
+    recording()
+
+
+@pytest.mark.parametrize(("behave", "words"), [(closes_after_the_greeting, "(going down)"), (vanishes, "broke")])
+def test_a_server_that_goes_again_and_again(rtchat, server_that, recording, behave, words):
+    """What went is dialled again: told each time, and at last it is lost for good."""
+    command = impatient(patience_seconds=1.0)
+    ran = rtchat("text", "hello", "--server", server_that(behave), "--record", command=command)
+    *losses, last = [line for line in ran.err.splitlines() if not line.startswith("[")]
+    assert ran.code == 3 and "Traceback" not in ran.err
+    assert losses and all(words in line and line.endswith(" Reconnecting.") for line in losses)
+    assert last.startswith("error: The connection to 127.0.0.1:") and "did not help" in last
     recording()
 
 
@@ -394,21 +411,9 @@ def stops_in_the_middle(peer):
 
 @pytest.mark.parametrize("behave", [stops_talking, stops_in_the_middle])
 def test_a_server_that_stops_talking(rtchat, server_that, recording, behave):
-    impatient = (
-        "import sys\nfrom rtchat.session import Session\nfrom rtchat.cli import main\n"
-        "Session.__init__.__kwdefaults__['stall_seconds'] = 0.3\n"
-        "sys.argv[0] = 'rtchat'\nmain()\n"
-    )
-    url = server_that(behave)
+    command = impatient(stall_seconds=0.3)
     ran = rtchat(
-        "text",
-        "hello",
-        "--server",
-        url,
-        "--record",
-        "--quiet",
-        command=[sys.executable, "-c", impatient],
-        seconds=20,
+        "text", "hello", "--server", server_that(behave), "--record", "--quiet", command=command, seconds=20
     )
     assert "has said nothing for 0.3 seconds" in sentence(ran, 3)
     recording()

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+import wave
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from urllib.parse import urlsplit
@@ -17,7 +18,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from rtchat.recording import read_events
-from rtchat.watch import PING_SECONDS, QUIET_SECONDS, WOKE_SECONDS
+from rtchat.watch import IDLE_SECONDS, PING_SECONDS, QUIET_SECONDS, WOKE_SECONDS
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(sys.platform == "win32", reason="signals")]
 
@@ -210,6 +211,36 @@ def test_a_network_that_swallows_everything_is_found_out_while_an_answer_is_due(
     assert exit_code(process) == 0
 
 
+def test_a_network_that_swallows_everything_is_found_out_while_the_user_may_be_speaking(chat, serving, tunnel):
+    url, hole = tunnel(serving()[0])
+    process, records, ask = chat(url)
+    records.until(is_state("listening"))
+    hole.collapse()
+    records.until(is_state("reconnecting"), seconds=IDLE_SECONDS + PING_SECONDS + 3)
+    ask("repeat after me: here again")
+    records.until(says("ere again"))
+    assert exit_code(process) == 0
+
+
+@pytest.mark.needs("espeak-ng")
+def test_what_was_received_is_heard_to_its_end_and_recorded(chat, serving, recording):
+    url, server = serving()
+    process, records, ask = chat(url, "--speak", "--output-wav", "/dev/null", "--record")
+    ask("tell me a long story")
+    records.until(lambda r: r["type"] == "assistant" and r["heard_ms"] > 500)
+    server.kill()
+    lost = records.until(is_state("reconnecting"))
+    again(serving, url)
+    ask("repeat after me: all is well")
+    records.until(says("ll is well"), seconds=90)
+    assert exit_code(process) == 0
+    records.finish()
+    story = next(r for r in records.of("assistant") if r["final"])
+    assert story["t"] > lost["t"] and 500 < story["heard_ms"] <= story["generated_ms"]
+    with wave.open(str(recording() / "audio.wav")) as kept:
+        assert kept.getnframes() / kept.getframerate() > story["t"] - 2
+
+
 # --- a laptop that sleeps ---------------------------------------------------------------------------------
 
 
@@ -254,13 +285,13 @@ def test_who_wakes_to_a_server_that_was_started_again_meanwhile_goes_on(chat, se
 
 
 def test_who_wakes_to_a_network_that_forgot_the_connection_goes_on(chat, serving, tunnel):
-    """Nothing is due and nobody hangs up: without a look after waking this would be found minutes later."""
+    """Nobody hangs up, and nothing is due: it is looked for at once."""
     url, hole = tunnel(serving()[0])
     process, records, ask = chat(url)
     ask("my name is Ada")
     records.until(lambda r: r["type"] == "turn")
     sleep_through(process, hole.collapse)
-    records.until(is_state("reconnecting"), seconds=PING_SECONDS + 5)
+    records.until(is_state("reconnecting"), seconds=PING_SECONDS + 3)
     ask("what is my name")
     records.until(says("Ada"))
     assert exit_code(process) == 0
