@@ -19,9 +19,9 @@ Less runs dry without any jitter."""
 MOST_MS = 1000
 """The most that is waited for: people take a longer silence for no answer. A wait is then worse than a gap."""
 
-STEP_MS = 160
+STEP_MS = 200
 """What an underrun adds to the need seen until then, or to the longest delta. The worst of a network rarely comes
-first; a busy wireless one has 150 ms of jitter, and that is covered from whatever part of it was seen."""
+first; a busy wireless one has 150 ms of jitter, which this covers from whatever part of it was seen."""
 
 SPARE_MS = 40
 """More than the need, for what arrival times do not show: blocks of the device (8 to 20 ms), a busy event loop."""

@@ -83,17 +83,18 @@ class Part:
 
     # --- taken out ----------------------------------------------------------------------------------------
 
-    def starts(self, frames: int, target: int) -> bool:
+    def starts(self, frames: int, target: int, most: int) -> bool:
         """Whether the device may take sound of it now; to be asked before each block.
 
         Args:
             frames: What the device wants, and gets silence for while this waits.
-            target: Frames to wait for: until so many are in hand, but no longer than they take.
+            target: Frames to have in hand before it starts.
+            most: Frames of silence after which it starts with what there is.
         """
         if not self.in_hand:
             return False
         if not self.rolling:
-            self.rolling = self.complete or max(self.in_hand, self._waited) >= target
+            self.rolling = self.complete or self.in_hand >= target or self._waited >= most
             self._waited += frames
         return self.rolling
 

@@ -17,7 +17,7 @@ from __future__ import annotations
 from contextlib import AbstractContextManager, nullcontext
 
 from rtchat.audio.gain import DUCK_MS, DUCKED, RESTORE_MS, Ramp
-from rtchat.audio.jitter import Jitter
+from rtchat.audio.jitter import MOST_MS, Jitter
 from rtchat.audio.part import Part, ms_of
 from rtchat.audio.taken import Taken
 from rtchat.chunk import WIRE, AudioFormat, level_dbfs
@@ -139,11 +139,12 @@ class Speaker:
         """
         blocks, done = [], 0
         with self._lock:
-            volumes, target = self._volume.take(frames), self.device.samples_in(self._jitter.target_ms)
+            volumes = self._volume.take(frames)
+            target, most = self.device.samples_in(self._jitter.target_ms), self.device.samples_in(MOST_MS)
             for part in self._parts:
                 if done == frames:
                     break
-                if not part.starts(frames - done, target):
+                if not part.starts(frames - done, target, most):
                     # A part that waits keeps the later ones waiting, unless it is over.
                     if part.complete and not part.in_hand:
                         continue
@@ -227,7 +228,7 @@ class Speaker:
 
     @property
     def target_ms(self) -> float:
-        """Sound that a part waits for before it starts, or goes on after a gap; and for how long at most."""
+        """Sound that a part waits for, `MOST_MS` at most, before it starts, or goes on after a gap."""
         return self._jitter.target_ms
 
     @property

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from rtchat.audio.gain import DUCK_MS, DUCKED, FADE_MS, RESTORE_MS
-from rtchat.audio.jitter import LEAST_MS, Jitter
+from rtchat.audio.jitter import LEAST_MS, MOST_MS, Jitter
 from rtchat.audio.speaker import Speaker
 from rtchat.audio.taken import KEPT_SECONDS
 from rtchat.chunk import WIRE, AudioFormat
@@ -129,9 +129,9 @@ def test_a_gap_in_the_middle_of_an_item_is_an_underrun_and_waits_for_more_than_b
     assert speaker.heard(9.0)[0] == Heard("A", 0, 70 + more)
 
 
-def test_no_sound_waits_longer_than_the_target(speaker, device):
+def test_no_sound_waits_for_ever(speaker, device):
     speaker.play("A", 0, sound(20), device.time)
-    assert not any(device.run(LEAST_MS))
+    assert not any(device.run(MOST_MS))
     assert any(device.run(10))
 
 
@@ -153,13 +153,13 @@ def test_the_jitter_of_one_underrun_causes_no_second_one(size_ms):
     device = Device(speaker)
     due = 0.0
     for n in range(30_000 // size_ms):
-        # The server speaks as it thinks; the network is up to 150 ms late, and keeps the order.
-        due = max(due, (n + 1) * size_ms / 1000 + rng.uniform(0, 0.15))
+        # The server speaks as it thinks; the network is calm at first, then up to 150 ms late, and keeps the order.
+        due = max(due, (n + 1) * size_ms / 1000 + (rng.uniform(0, 0.15) if n > 20 else 0))
         while device.time < due:
             device.run(10)
         speaker.play("A", 0, sound(size_ms), due)
     assert speaker.underruns == 1
-    assert speaker.target_ms < size_ms + 350
+    assert speaker.target_ms < size_ms + 400
 
 
 def test_waiting_for_an_items_first_sound_is_no_underrun(speaker, device):
@@ -181,7 +181,7 @@ def test_drained_is_told_again_when_an_item_is_drained_after_its_sound_was_heard
 
 def test_sound_that_waits_for_its_prebuffer_is_not_drained(speaker, device):
     speaker.play("A", 0, sound(10), 0.0)
-    device.run(50)
+    device.run(100)
     assert speaker.heard(1.0) == []
     assert speaker.busy
 
