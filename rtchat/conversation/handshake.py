@@ -96,6 +96,9 @@ class Handshake:
         turn.unknown = [entry for entry in turn.unknown if not entry.closed]
         items = restore.history(turn.items, turn.calls, without=turn.responses.unsent)
         turn.known = {item.id for item in items if item.id is not None}
+        for item in items:
+            if isinstance(item, MessageItem) and item.id is not None:
+                turn.items.append(item.id, item.role)  # the last server may never have placed it
         self._ask_again(items[-1] if items else None)
         return [*(s.Send(ask.ItemCreate(item=item)) for item in items), *self._tell_lost()]
 
