@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from rtchat.conversation import signals as s
+from rtchat.conversation.state import State
 from rtchat.display.base import Display
 from rtchat.display.bindings import Action, Key, Talk
 
@@ -34,10 +35,12 @@ class Controls:
         self._feed = feed
         self._finish = finish
         self._display = display
+        self._push_to_talk = push_to_talk
         self._talk = Talk.ASKED if push_to_talk else Talk.OPEN
         self._present = present
         self._muted = False
-        self._talking = False
+        self._talking = False  # as far as the session hears the user
+        self._down = False
         self._question: asyncio.Future[bool] | None = None
         self._asking = asyncio.Lock()
 
@@ -48,6 +51,8 @@ class Controls:
                 self._finish("quit")
             case Action.ABORT:
                 self._finish("interrupted")
+            case Action.SUSPEND:
+                pass  # `keys` does it
             case Action.HELP:
                 self._display.toggle_help()
             case Action.MUTE:
@@ -57,9 +62,10 @@ class Controls:
             case Action.SPACE:
                 self._press_space()
             case Action.SPACE_UP:
-                self._release_space()
+                if self._down:
+                    self._end_talk()
             case Action.TALK:
-                self._talk = key.talk
+                self._talk = key.talk if self._push_to_talk else Talk.OPEN
                 self._display.switches(self._talk, muted=self._muted)
             case Action.YES | Action.NO:
                 if self._question is not None and not self._question.done():
@@ -70,6 +76,11 @@ class Controls:
                 self._display.typing(None)
                 if key.text.strip():
                     self._feed(s.Typed(key.text.strip()))
+
+    def follow(self, state: str) -> None:
+        """The session is in this state now. Where nobody hears the user, the next tap is the first again."""
+        if state not in (State.HEARING, State.MUTED):
+            self._talking = False
 
     async def approve(self, name: str, arguments: dict[str, Any]) -> bool:
         """Ask whether a tool may run; no where there are no keys to answer with."""
@@ -86,12 +97,11 @@ class Controls:
         if self._talk is Talk.OPEN:
             self._feed(s.InterruptPressed())
         elif self._talking:  # the second tap; or the space came up, and the terminal did not tell
-            self._release_space()
+            self._end_talk()
         else:
-            self._talking = True
             self._feed(s.TalkPressed())
+            self._talking = self._down = True
 
-    def _release_space(self) -> None:
-        if self._talking:
-            self._talking = False
-            self._feed(s.TalkReleased())
+    def _end_talk(self) -> None:
+        self._talking = self._down = False
+        self._feed(s.TalkReleased())

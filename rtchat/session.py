@@ -291,6 +291,7 @@ class Session:
         self._show(self._ledger.complete(notice))
         if isinstance(notice, StateChanged):
             self._state = notice.state
+            self.controls.follow(self._state)
             self._watch.sign()
             if self._state in (State.LISTENING, State.MUTED):
                 self.idle.set()

@@ -81,6 +81,32 @@ def test_a_release_that_got_lost_is_made_good_by_the_next_press(made):
     assert log == [s.TalkPressed(), s.TalkReleased(), s.TalkPressed()]
 
 
+@pytest.mark.parametrize("state", ["listening", "reconnecting", "thinking"])
+def test_a_tap_that_nobody_heard_is_not_ended_by_the_next(made, state):
+    controls, log = made(push_to_talk=True)
+    controls.press(Key(Action.SPACE))  # while connecting, or the connection broke then
+    controls.follow(state)
+    controls.press(Key(Action.SPACE))
+    controls.follow("hearing")
+    controls.press(Key(Action.SPACE))
+    assert log == [s.TalkPressed(), s.TalkPressed(), s.TalkReleased()]
+
+
+def test_a_key_that_is_held_ends_the_turn_whatever_the_session_has_done_meanwhile(made):
+    controls, log = made(push_to_talk=True)
+    controls.press(Key(Action.SPACE))
+    controls.follow("speaking")
+    controls.press(Key(Action.SPACE_UP))
+    assert log == [s.TalkPressed(), s.TalkReleased()]
+
+
+def test_without_push_to_talk_the_space_interrupts_whatever_the_terminal_can(made):
+    controls, log = made(push_to_talk=False)
+    controls.press(Key(Action.TALK, talk=Talk.HOLD))
+    controls.press(Key(Action.SPACE))
+    assert log == [(Talk.OPEN, False), s.InterruptPressed()]
+
+
 def test_the_display_knows_how_the_keys_have_set_the_microphone(made):
     controls, log = made(push_to_talk=True)
     for key in (Key(Action.MUTE), Key(Action.TALK, talk=Talk.HOLD), Key(Action.MUTE)):

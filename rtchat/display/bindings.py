@@ -30,6 +30,8 @@ class Action(Enum):
     """The typed line is finished: `Key.text`."""
     CANCEL = auto()
     """The typed line is given up."""
+    SUSPEND = auto()
+    """To the shell, until it lets the program go on."""
     QUIT = auto()
     ABORT = auto()
     """Ctrl-C: the same, but programs that started rtchat are to know (exit code 130)."""
@@ -81,6 +83,7 @@ BINDINGS = (
     Binding(Action.YES, ("y", "Y"), "y", "allow the tool that asks"),
     Binding(Action.NO, ("n", "N"), "n", "do not allow it"),
     Binding(Action.HELP, ("?",), "?", "show or hide this help"),
+    Binding(Action.SUSPEND, ("c-z",), "Ctrl-Z", "go to the shell (`fg` comes back)"),
     Binding(Action.QUIT, ("q", "Q", "c-d"), "q, Ctrl-D", "end the session"),
     Binding(Action.ABORT, ("c-c",), "Ctrl-C", "end the session, with exit code 130"),
 )
@@ -177,6 +180,8 @@ class KeyReader:
     def _edit(self, line: LineEditor, key: str, data: str) -> Key | None:
         if key == "c-c":
             return Key(Action.ABORT)
+        if key == "c-z":
+            return Key(Action.SUSPEND)
         if key == "c-d" and not line.text:
             return Key(Action.QUIT)
         if key in _ENTER:

@@ -41,7 +41,6 @@ ANSWER_SECONDS = 1.0
 """How long a terminal may take to say that it reports releases, before it is taken for one that does not."""
 
 _PASTES, _NO_PASTES = "\x1b[?2004h", "\x1b[?2004l"
-_CTRL_Z = "c-z"
 
 
 async def keys(
@@ -203,13 +202,13 @@ class _Keyboard:
     def _press(self, press: KeyPress) -> None:
         name = press.key.value if isinstance(press.key, Keys) else press.key
         typing = self._reader.typing
-        if name == _CTRL_Z and not self._repeated:
-            suspend()
-            return
         if self._repeated and not typing:
             return  # no command means more when its key is held down
         key = self._reader.feed(name, press.data)
         if key is None:
+            return
+        if key.action is Action.SUSPEND:
+            suspend()
             return
         if key.action is Action.SPACE and self._protocol.talk is not Talk.HOLD:
             self._tap(key)

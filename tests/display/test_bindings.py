@@ -58,6 +58,10 @@ def test_ctrl_c_ends_while_typing_and_ctrl_d_only_from_an_empty_line():
     assert fed("t", "c-d")[-1] == Key(Action.QUIT)
 
 
+def test_ctrl_z_suspends_and_the_line_stays():
+    assert fed("t", "a", "c-z", "b")[2:] == [Key(Action.SUSPEND), Key(Action.TYPE, "ab", 2)]
+
+
 def test_a_key_that_changes_nothing_tells_nothing():
     assert fed("t", "left", "up", "backspace")[1:] == [None] * 3
 
