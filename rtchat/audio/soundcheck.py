@@ -20,16 +20,15 @@ from rtchat.chunk import WIRE, AudioFormat, level_dbfs, to_float, to_pcm16
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from rtchat.audio.rehearsal import Rehearsed
     from rtchat.audio.speech import Speech
 
     Samples = NDArray[np.float32]
-    Erle = Callable[[Samples, Samples], float | None]
-    """(played, recorded), both 24 kHz mono and on one clock -> decibels by which the canceller weakens the echo."""
+    Rehearse = Callable[[Samples, Samples], Rehearsed]
+    """(played, recorded), both 24 kHz mono and on one clock -> what the canceller makes of them."""
 
 Echo = Literal["aec", "half-duplex", "none"]
 
-FEW_DB = 3.0
-"""Under this ERLE a canceller is no help: half duplex then."""
 FAINT_DB = -50.0
 """Echo this much under what is played is no speech to any detector: an assistant at -20 dBFS comes back at -70."""
 
@@ -86,7 +85,7 @@ class SoundCheck:
         echo_db: How loud the loudspeaker comes back, relative to what is played; None for no echo.
         echo_ms: From a sample's leaving the loudspeaker to its coming back, by the devices' clocks.
         round_trip_ms: From handing a sample to the loudspeaker to being handed it by the microphone.
-        erle_db: By how many decibels the canceller weakens the echo.
+        erle_db: By how many decibels the canceller weakens the echo; None also where the room's noise hides it.
         dropouts: Times that sound was lost.
         drift_ppm: By how much the microphone's clock is faster than the loudspeaker's.
         echo: What is to be done against echo with these devices.
@@ -112,13 +111,16 @@ class SoundCheck:
     checked_at: str = ""
 
 
-def measure(sound: TestSound, take: Take, erle: Erle | None = None) -> SoundCheck:
+def measure(sound: TestSound, take: Take, rehearse: Rehearse | None) -> SoundCheck:
     """The figures of a take.
 
     Args:
         sound: What was played.
         take: What came of it.
-        erle: Runs the canceller over it; None where there is no canceller.
+        rehearse: Tries the canceller on it; None where there is none.
+
+    Raises:
+        DeviceError: The canceller failed.
     """
     check = SoundCheck(
         input_name=take.input_name,
@@ -138,7 +140,7 @@ def measure(sound: TestSound, take: Take, erle: Erle | None = None) -> SoundChec
     found = response(sound, recording, origin)
     if found is None:
         return check
-    return _with_echo(check, sound, take, recording, origin, found, erle)
+    return _with_echo(check, sound, take, recording, origin, found, rehearse)
 
 
 def with_voice(check: SoundCheck, take: Take, speech: Speech) -> SoundCheck:
@@ -185,30 +187,31 @@ def _with_echo(
     recording: Samples,
     origin: int,
     found: Response,
-    erle: Erle | None,
+    rehearse: Rehearse | None,
 ) -> SoundCheck:
     steadiness = drift(sound, recording, origin, found)
     played = np.zeros(len(recording), np.float32)
     begin = max(0, origin)
     piece = sound.samples[begin - origin :][: len(recording) - begin]
     played[begin : begin + len(piece)] = piece
-    reached = erle(played, recording) if erle is not None else None
+    rehearsed = rehearse(played, recording) if rehearse is not None else None
     return replace(
         check,
         echo_db=found.level_db,
         echo_ms=found.lag * 1000 / WIRE.rate,
         round_trip_ms=_round_trip(take, origin + found.lag),
-        erle_db=reached,
+        erle_db=rehearsed.erle_db if rehearsed is not None else None,
         dropouts=check.dropouts + steadiness.jumps,
         drift_ppm=steadiness.ppm,
-        echo=_verdict(found.level_db, reached),
+        echo=_verdict(found.level_db, rehearsed),
     )
 
 
-def _verdict(echo_db: float, erle_db: float | None) -> Echo:
+def _verdict(echo_db: float, rehearsed: Rehearsed | None) -> Echo:
     if echo_db < FAINT_DB:
         return "none"
-    return "aec" if erle_db is not None and erle_db >= FEW_DB else "half-duplex"
+    # "no echo" is then one that the room's noise hid from the canceller: it was there.
+    return "half-duplex" if rehearsed is None or rehearsed.verdict == "failing" else "aec"
 
 
 # --- advice -----------------------------------------------------------------------------------------------

@@ -48,20 +48,15 @@ def load(input_name: str, output_name: str) -> SoundCheck | None:
     return next((check for check in _read() if (check.input_name, check.output_name) == pair), None)
 
 
-def save(check: SoundCheck) -> SoundCheck:
+def save(check: SoundCheck) -> None:
     """Keep it, in place of what was found about the same two devices before.
 
-    Returns:
-        It, as it was kept: under the names that the sound server gives the devices.
+    Args:
+        check: What was found; its names are those of `named`.
 
     Raises:
         OSError: The file cannot be written.
     """
-    check = replace(
-        check,
-        input_name=known_as(check.input_name, "microphone"),
-        output_name=known_as(check.output_name, "loudspeaker"),
-    )
     pair = (check.input_name, check.output_name)
     others = [each for each in _read() if (each.input_name, each.output_name) != pair]
     kept = sorted([check, *others], key=lambda each: each.checked_at, reverse=True)[:KEPT]
@@ -74,7 +69,15 @@ def save(check: SoundCheck) -> SoundCheck:
         fresh.replace(file)  # whole or not at all
     finally:
         fresh.unlink(missing_ok=True)
-    return check
+
+
+def named(check: SoundCheck) -> SoundCheck:
+    """The same, with the names under which its devices are known."""
+    return replace(
+        check,
+        input_name=known_as(check.input_name, "microphone"),
+        output_name=known_as(check.output_name, "loudspeaker"),
+    )
 
 
 def known_as(name: str, side: Side) -> str:

@@ -174,8 +174,9 @@ async def _listen(report: _Report, chosen: Chosen, *, voice: bool) -> None:
 
     both = None not in chosen.values()
     report.announce(_QUIET.format(seconds=7 if both else 3))
+    trial = await sound.canceller() if both else None
     with report.progressing():
-        check, found = await sound.play(chosen, report.progress, None, canceller=False)
+        check, found = await sound.play(chosen, report.progress, trial)
     if check is None:
         report.add(*found)
         return
@@ -186,11 +187,11 @@ async def _listen(report: _Report, chosen: Chosen, *, voice: bool) -> None:
         report.announce(_SPEAK)
         with report.progressing():
             check, heard = await sound.voice(chosen, check, report.progress)
-        found = [*sound.figures(check, canceller=False), *heard] if silent else heard
+        found = [*sound.figures(check, canceller=trial is not None), *heard] if silent else heard
     report.add(*found)
-    report.add(*sound.advise(check, canceller=False))
-    report.sound, found = await sound.keep(check)
-    report.add(*found)
+    report.add(*sound.advise(check, canceller=trial is not None))
+    report.add(*await sound.keep(check))
+    report.sound = check
 
 
 async def _online(plan: Any) -> list[Finding]:

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from rtchat.audio import soundchecks
+from rtchat.audio import cautions, soundchecks
+from rtchat.audio.canceller import load_canceller
 from rtchat.audio.devices import Device, Side, choose, list_devices
 from rtchat.audio.probe import probe
+from rtchat.audio.rehearsal import rehearse
 from rtchat.audio.soundcheck import FAINT_DB, QUIET_DBFS, SoundCheck, Take, advice, measure, with_voice
+from rtchat.audio.soundserver import SoundServer
 from rtchat.audio.speech import Speech
 from rtchat.audio.sweep import test_sound
 from rtchat.chunk import WIRE
@@ -20,12 +25,13 @@ from rtchat.doctor.findings import Finding, Mark, note, ok, problem
 from rtchat.errors import DeviceError, RtchatError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from rtchat.audio.places import Place
     from rtchat.audio.probe import Progress
-    from rtchat.audio.soundcheck import Erle, Samples
+    from rtchat.audio.soundcheck import Rehearse, Samples
 
 VOICE_SECONDS = 2.5
-
-_SILENT = "Unmute it, or allow your terminal to use it; `rtchat devices` lists the others."
 
 Chosen = dict[Side, Device | None]
 
@@ -51,26 +57,66 @@ async def devices(input_device: str | None, output_device: str | None) -> tuple[
     return chosen, findings
 
 
+async def canceller() -> Rehearse | None:
+    """The echo canceller of this machine, to be tried once; None where there is none that works."""
+    try:
+        loaded = await asyncio.to_thread(load_canceller)
+    except DeviceError:
+        return None
+    return partial(rehearse, loaded.process)
+
+
 async def play(
-    chosen: Chosen, progress: Progress, erle: Erle | None, *, canceller: bool
+    chosen: Chosen, progress: Progress, trial: Rehearse | None
 ) -> tuple[SoundCheck | None, list[Finding]]:
     """Play the test sound and say what came back; None where that failed.
 
     Args:
         chosen: From `devices`; one at least.
         progress: Told how far it is, 0 to 1.
-        erle: Runs the echo canceller; None where there is none.
-        canceller: There is one.
+        trial: From `canceller`.
     """
     sound = test_sound()
     alone = None in chosen.values()
+    opened = asyncio.Event()
+    server = SoundServer(opened.set)
+    looking = asyncio.create_task(_look(server, opened))
+
+    def told(share: float) -> None:
+        opened.set()
+        progress(share)
+
     try:
-        take = await _probe(chosen, sound.samples[: sound.sweep.stop] if alone else sound.samples, progress)
+        take = await _probe(chosen, sound.samples[: sound.sweep.stop] if alone else sound.samples, told)
+        check = await asyncio.to_thread(measure, sound, take, trial)
     except DeviceError as error:
         return None, [problem("sound", error)]
-    check = await asyncio.to_thread(measure, sound, take, erle)
+    finally:
+        looking.cancel()
+    check = await asyncio.to_thread(soundchecks.named, check)
     check = replace(check, checked_at=datetime.now().astimezone().isoformat(timespec="seconds"))
-    return check, figures(check, canceller=canceller)
+    return check, [*placed(server.places), *figures(check, canceller=trial is not None)]
+
+
+async def _look(server: SoundServer, opened: asyncio.Event) -> None:
+    """Ask the sound server, once there are streams, what is behind them."""
+    await opened.wait()
+    await server.look()
+
+
+def placed(places: Mapping[Side, Place]) -> list[Finding]:
+    """What is odd about the devices that the sound server has behind `default`."""
+    found = []
+    for side, place in places.items():
+        if not place.works:
+            caution = cautions.stand_in(side, place.name)
+            found.append(problem(side, DeviceError(caution.message, hint="Plug one in.")))
+    if any(place.telephony for place in places.values()):
+        name = next(place.name for place in places.values() if place.telephony)
+        others = places["microphone"].others if "microphone" in places else ()
+        caution = cautions.telephony(name, others)
+        found.append(note("headset", caution.message, caution.hint))
+    return found
 
 
 async def voice(chosen: Chosen, check: SoundCheck, progress: Progress) -> tuple[SoundCheck, list[Finding]]:
@@ -105,17 +151,16 @@ async def _probe(chosen: Chosen, sound: Samples, progress: Progress) -> Take:
     )
 
 
-async def keep(check: SoundCheck) -> tuple[SoundCheck, list[Finding]]:
+async def keep(check: SoundCheck) -> list[Finding]:
     """Keep what was found for later sessions, where it is about two devices that work."""
     if check.input_rate is None or check.output_rate is None or check.silent:
-        return check, []
+        return []
     try:
-        return await asyncio.to_thread(soundchecks.save, check), []
+        await asyncio.to_thread(soundchecks.save, check)
+        return []
     except OSError as error:
         why = (error.strerror or str(error)).lower()
-        return check, [
-            note("kept", f"{soundchecks.path()} cannot be written: {why}", "Later sessions measure anew.")
-        ]
+        return [note("kept", f"{soundchecks.path()} cannot be written: {why}", "Later sessions measure anew.")]
 
 
 def advise(check: SoundCheck, *, canceller: bool) -> list[Finding]:
@@ -138,7 +183,8 @@ def figures(check: SoundCheck, *, canceller: bool) -> list[Finding]:
 
 def _level(check: SoundCheck) -> Finding:
     if check.silent:
-        return problem("level", DeviceError("The microphone gives nothing but zeros.", hint=_SILENT))
+        caution = cautions.zeros(check.input_name, sys.platform)
+        return problem("level", DeviceError(caution.message, hint=caution.hint))
     parts = []
     if check.noise_dbfs is not None:
         parts.append(f"noise of the room {check.noise_dbfs:.0f} dBFS")
@@ -153,13 +199,12 @@ def _echo(check: SoundCheck, *, canceller: bool) -> Finding:
     if check.echo_db is None or check.echo_db < FAINT_DB:
         return ok("echo", "none comes back (headphones): speak to interrupt, nothing else is needed")
     level = f"{check.echo_db:.0f} dB of what is played comes back"
-    if check.erle_db is None:
-        how = "not measured" if canceller else "no canceller is installed"
-        return note("echo", f"{level}; {how}: half duplex")
-    text = f"{level}; the canceller takes {check.erle_db:.0f} dB away"
+    if not canceller:
+        return note("echo", f"{level}; no canceller works here: half duplex")
+    what = "and hides in the noise" if check.erle_db is None else f"ERLE {check.erle_db:.0f} dB"
     if check.echo == "aec":
-        return ok("echo", f"{text}: full duplex")
-    return note("echo", f"{text}: half duplex")
+        return ok("echo", f"{level}, {what}: full duplex")
+    return note("echo", f"{level}, {what}: half duplex")
 
 
 def _timing(check: SoundCheck) -> Finding:

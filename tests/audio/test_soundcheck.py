@@ -7,6 +7,7 @@ import pytest
 import soxr
 from rooms import RATE, Room, Shape, devices, to_wire, utter
 
+from rtchat.audio.rehearsal import Rehearsed
 from rtchat.audio.soundcheck import SoundCheck, Take, advice, measure, with_voice
 from rtchat.audio.speech import Speech
 from rtchat.audio.sweep import test_sound as make_sound
@@ -32,10 +33,15 @@ def take(shape: Shape, *, rate: int = RATE, channels: int = 1, gain: float = 1.0
     return Take(form, AudioFormat(rate, 2), recorded, played, flags, "mic", "out")
 
 
+def trial(verdict, erle_db):
+    """A canceller that does so."""
+    return lambda played, recorded: Rehearsed(verdict, erle_db)
+
+
 @pytest.mark.parametrize(("rate", "channels"), [(24_000, 1), (44_100, 2), (48_000, 1), (16_000, 1)])
 def test_the_figures_of_an_ordinary_room(rate, channels):
     shape = Shape(delay_ms=45, echo_db=-15, noise_dbfs=-60)
-    check = measure(SOUND, take(shape, rate=rate, channels=channels))
+    check = measure(SOUND, take(shape, rate=rate, channels=channels), None)
     assert (check.input_name, check.output_name, check.input_rate, check.output_rate) == ("mic", "out", rate, rate)
     assert check.echo_ms == pytest.approx(46, abs=2)
     assert check.round_trip_ms == pytest.approx(46 + 24 + 10, abs=3)
@@ -47,30 +53,38 @@ def test_the_figures_of_an_ordinary_room(rate, channels):
 
 
 def test_headphones_are_no_echo():
-    check = measure(SOUND, take(Shape(echo_db=-90, noise_dbfs=-55)), lambda played, recorded: 0.0)
+    check = measure(SOUND, take(Shape(echo_db=-90, noise_dbfs=-55)), trial("no echo", None))
     assert (check.echo, check.echo_db, check.echo_ms, check.erle_db) == ("none", None, None, None)
     assert advice(check) == []
 
 
-@pytest.mark.parametrize(("erle_db", "echo"), [(None, "half-duplex"), (1.5, "half-duplex"), (28.0, "aec")])
-def test_the_canceller_decides_what_is_done(erle_db, echo):
-    check = measure(SOUND, take(Shape()), lambda played, recorded: erle_db)
+@pytest.mark.parametrize(
+    ("verdict", "erle_db", "echo"),
+    [
+        ("failing", 1.5, "half-duplex"),
+        ("cancelling", 28.0, "aec"),
+        ("no echo", None, "aec"),
+        ("measuring", None, "aec"),
+    ],
+)
+def test_the_canceller_decides_what_is_done(verdict, erle_db, echo):
+    check = measure(SOUND, take(Shape()), trial(verdict, erle_db))
     assert (check.erle_db, check.echo) == (erle_db, echo)
 
 
 def test_without_a_canceller_it_is_half_duplex():
-    check = measure(SOUND, take(Shape()))
+    check = measure(SOUND, take(Shape()), None)
     assert (check.erle_db, check.echo) == (None, "half-duplex")
 
 
 def test_the_canceller_gets_both_sides_on_one_clock():
     seen = []
 
-    def erle(played, recorded):
+    def listens(played, recorded):
         seen[:] = [played, recorded]
-        return 20.0
+        return Rehearsed("cancelling", 20.0)
 
-    measure(SOUND, take(Shape(delay_ms=40, noise_dbfs=-80)), erle)
+    measure(SOUND, take(Shape(delay_ms=40, noise_dbfs=-80)), listens)
     played, recorded = seen
     assert len(played) == len(recorded)
     matched = np.fft.irfft(np.fft.rfft(recorded, 1 << 19) * np.conj(np.fft.rfft(played, 1 << 19)))
@@ -78,34 +92,34 @@ def test_the_canceller_gets_both_sides_on_one_clock():
 
 
 def test_a_faint_echo_needs_nothing():
-    check = measure(SOUND, take(Shape(echo_db=-58, noise_dbfs=-75)))
+    check = measure(SOUND, take(Shape(echo_db=-58, noise_dbfs=-75)), None)
     assert check.echo_db < -50
     assert check.echo == "none"
 
 
 def test_zeros():
     shape = Shape(echo_db=-90)
-    check = measure(SOUND, take(shape, gain=0.0))
+    check = measure(SOUND, take(shape, gain=0.0), None)
     assert check.silent and check.peak_dbfs is None and check.echo_db is None
     assert advice(check) == []  # it is no matter of advice
 
 
 def test_clipping():
-    check = measure(SOUND, take(Shape(echo_db=-3, noise_dbfs=-60), gain=8.0))
+    check = measure(SOUND, take(Shape(echo_db=-3, noise_dbfs=-60), gain=8.0), None)
     assert check.clipped > 0.001 and check.peak_dbfs == pytest.approx(0, abs=0.1)
     assert "Lower the volume" in advice(check)[0]
 
 
 def test_lost_sound_is_counted_from_the_devices_and_from_the_echo():
     at = (SOUND.speech.start + SOUND.speech.stop) / 2 / RATE
-    check = measure(SOUND, take(Shape(jump_at=at, jump_ms=25), flags=2))
+    check = measure(SOUND, take(Shape(jump_at=at, jump_ms=25), flags=2), None)
     assert check.dropouts == 3
     assert any("lost" in each for each in advice(check))
 
 
 def test_a_microphone_alone():
     whole = take(Shape(echo_db=-90, noise_dbfs=-50))
-    check = measure(SOUND, replace(whole, loudspeaker=None, played=[]))
+    check = measure(SOUND, replace(whole, loudspeaker=None, played=[]), None)
     assert (check.output_rate, check.echo_db) == (None, None)
     assert check.noise_dbfs == pytest.approx(-50, abs=1.5)
 
@@ -150,7 +164,7 @@ def test_noise_is_no_voice():
 
 
 def test_a_loudspeaker_alone():
-    check = measure(SOUND, replace(take(Shape()), microphone=None, recorded=[], flags=1))
+    check = measure(SOUND, replace(take(Shape()), microphone=None, recorded=[], flags=1), None)
     assert (check.input_rate, check.output_rate, check.noise_dbfs, check.dropouts) == (None, RATE, None, 1)
 
 

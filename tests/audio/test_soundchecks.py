@@ -31,7 +31,7 @@ def load():
 
 def test_what_is_saved_is_loaded():
     assert load() is None
-    assert soundchecks.save(CHECK) == CHECK
+    soundchecks.save(soundchecks.named(CHECK))
     assert load() == CHECK
     assert soundchecks.load("Built-in Microphone", "Other") is None
 
@@ -134,7 +134,9 @@ def pactl(tmp_path, monkeypatch):
 @pytest.mark.skipif(sys.platform == "win32", reason="no PulseAudio")
 def test_a_pair_is_known_by_what_is_behind_the_sound_server(pactl):
     pactl()
-    kept = soundchecks.save(replace(CHECK, input_name="default", output_name="default"))
+    kept = soundchecks.named(replace(CHECK, input_name="default", output_name="default"))
+    assert soundchecks.named(kept) == kept
+    soundchecks.save(kept)
     assert kept.input_name == "default (alsa_input.usb-Jabra)"
     assert kept.output_name == "default (alsa_output.usb-Jabra)"
     assert soundchecks.load("default", "default") == kept

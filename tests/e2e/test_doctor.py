@@ -118,7 +118,7 @@ def test_a_muted_microphone_is_a_problem(rtchat, pulse):
     finally:
         pulse.pactl("set-source-mute", "microphone", "0")
     assert code == 5
-    assert "problem  level        The microphone gives nothing but zeros.\n" in out
+    assert "problem  level        The microphone 'default (microphone)' gives nothing but digital silence.\n" in out
     assert "\x1b" not in out and out.endswith("A conversation does not work here yet: see the problems above.\n")
 
 
@@ -131,6 +131,17 @@ def test_a_microphone_that_clips(rtchat, pulse):
     told = json.loads(out)
     assert told["sound"]["clipped"] > 0.001
     assert any("Lower the volume" in found["text"] for found in told["checks"] if found["check"] == "advice")
+
+
+@sound
+@slow
+def test_a_loudspeaker_s_monitor_is_no_microphone(rtchat, pulse):
+    """The sound server takes it where there is no microphone; here there is one, so it was chosen."""
+    pulse.pactl("set-default-source", "speaker.monitor")
+    code, out, _ = rtchat("doctor", "--json", *LOCAL)
+    assert code == 0
+    assert json.loads(out)["sound"]["echo_db"] == pytest.approx(0, abs=1)
+    assert json.loads(out)["sound"]["input_name"] == "default (speaker.monitor)"
 
 
 ONE_SIDED = """
@@ -245,7 +256,7 @@ def test_a_terminal_shows_that_it_plays_and_reads_in_80_columns(terminal, pulse)
         assert program.exit_code() == 0
     rows = program.everything()
     assert not any("####" in row for row in rows)
-    assert any(row.startswith("ok       timing       round trip") for row in rows)
+    assert any(row[9:].startswith("timing       round trip") for row in rows)
     assert b"\x1b[32mok" in program.sent
     program.assert_restored()
 
