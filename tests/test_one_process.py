@@ -10,6 +10,7 @@ import itertools
 import json
 import random
 from collections import deque
+from datetime import UTC, datetime
 
 import pytest
 
@@ -17,13 +18,14 @@ from rtchat.audio.speaker import Speaker
 from rtchat.chunk import WIRE
 from rtchat.conversation import signals as s
 from rtchat.conversation.machine import Conversation, Rules
-from rtchat.conversation.notices import AssistantSaid, ErrorTold, TurnEnded, UserSaid
+from rtchat.conversation.notices import AssistantSaid, ErrorTold, Interruption, TurnEnded, UserSaid
 from rtchat.conversation.state import State
 from rtchat.protocol import config, wire
-from rtchat.protocol.client_events import ItemDelete, ItemTruncate, ResponseCreate
+from rtchat.protocol.client_events import InputAudioAppend, ItemDelete, ItemTruncate, ResponseCreate
 from rtchat.protocol.server_events import ResponseCreated, SpeechStarted
 from rtchat.server.dialogue import Dialogue
 from rtchat.server.dialogue import signals as sig
+from rtchat.server.engines.assistant import answer
 from rtchat.server.engines.base import TextPiece, ToolCall
 
 BLOCK_MS = 20
@@ -56,13 +58,14 @@ class Room:
 
     def __init__(self, rules, thoughts=(), words=()):
         numbers = itertools.count(1)
-        self.dialogue = Dialogue(model="scripted", new_id=lambda kind: f"{kind}_{next(numbers)}", expires_at=1)
+        self._new_id = lambda kind: f"{kind}_{next(numbers)}"
+        self.dialogue = Dialogue(model="scripted", new_id=self._new_id, expires_at=1)
         self.client = Conversation(rules)
         self.speaker = Speaker(WIRE)
         self.thoughts, self.words = deque(thoughts), deque(words)
         self.up, self.down, self.work = deque(), deque(), deque()
         self.sent, self.got, self.notices, self.calls, self.ended = [], [], [], [], 0
-        self.heard_pcm = {}
+        self.ducked = False
         self.now, self._window = 0.0, b""
         self._serve(self.dialogue.start())
 
@@ -89,8 +92,10 @@ class Room:
                     self.speaker.flush()
                 case s.Duck():
                     self.speaker.duck()
+                    self.ducked = True
                 case s.Restore():
                     self.speaker.restore()
+                    self.ducked = False
                 case s.Show(notice=notice):
                     self.notices.append(notice)
                 case s.CallTool():
@@ -149,6 +154,16 @@ class Room:
 
     # --- what the test lets happen ------------------------------------------------------------------------
 
+    def lose(self):
+        """The connection breaks, and another server is found."""
+        self.up.clear()
+        self.down.clear()
+        self.work.clear()
+        self._window = b""
+        self.tell(s.Disconnected())
+        self.dialogue = Dialogue(model="scripted", new_id=self._new_id, expires_at=1)
+        self._serve(self.dialogue.start())
+
     def rest(self):
         """Everything that needs no time happens."""
         while self.up or self.down or self.work:
@@ -196,7 +211,15 @@ def room():
 
     def make(thoughts=(), words=(), **options):
         rules = {
-            name: options.pop(name) for name in ("push_to_talk", "greeting", "speech_interrupts") if name in options
+            name: options.pop(name)
+            for name in (
+                "push_to_talk",
+                "greeting",
+                "speech_interrupts",
+                "server_answers",
+                "resume_false_interruptions",
+            )
+            if name in options
         }
         made = Room(Rules(session=session(**options), **rules), thoughts, words)
         made.rest()
@@ -361,6 +384,167 @@ def test_speech_that_may_not_interrupt_is_answered_afterwards(room):
     assert [words for words, _, _ in talk.said] == ["A long story.", "Here I am."]
     assert not [n for n in talk.notices if isinstance(n, ErrorTold)]
     assert len(talk.turns) == 2
+
+
+# --- the user's voice, as this machine hears it -----------------------------------------------------------------
+
+
+def told_of_the_microphone(talk):
+    """What the server got, as one character a chunk: v for voice, - for silence."""
+    return "".join("v" if any(e.audio) else "-" for e in talk.sent if isinstance(e, InputAudioAppend))
+
+
+def test_a_cough_never_reaches_the_server(room):
+    talk = room(["This is a long story about nothing at all."], ["Tell me a story."])
+    talk.speak(1000)
+    talk.play(400)
+    before = len(told_of_the_microphone(talk))
+    for told in [*[s.Captured(SILENCE)] * 10, *[s.Captured(VOICE)] * 5, s.VoiceSuspected(100)]:
+        talk.tell(told)
+    assert talk.ducked
+    for told in [*[s.Captured(VOICE)] * 5, *[s.Captured(SILENCE)] * 5, s.VoiceDismissed()]:
+        talk.tell(told)
+    talk.play(2500)
+    assert set(told_of_the_microphone(talk)[before:]) == {"-"}
+    assert not talk.ducked
+    assert talk.said == [("This is a long story about nothing at all.",) * 2 + ("completed",)]
+
+
+def test_a_barge_in_is_heard_from_its_onset_and_cuts_once(room):
+    talk = room(["This is a long story about nothing at all.", "Yes?"], ["Tell me a story.", "Stop."])
+    talk.speak(1000)
+    talk.play(1000)
+    for told in [*[s.Captured(VOICE)] * 5, s.VoiceSuspected(100), *[s.Captured(VOICE)] * 8, s.VoiceConfirmed()]:
+        talk.tell(told)
+        talk.rest()
+    assert told_of_the_microphone(talk).endswith("-" + "v" * 13)
+    talk.speak(300)
+    talk.tell(s.VoiceEnded())
+    talk.play(1000)
+    assert len([e for e in talk.sent if isinstance(e, ItemTruncate | ItemDelete)]) == 1
+    assert [status for _, _, status in talk.said] == ["interrupted", "completed"]
+    assert len([n for n in talk.notices if isinstance(n, Interruption)]) == 1
+    assert not [n for n in talk.notices if isinstance(n, ErrorTold)]
+    assert talk.client.state is State.LISTENING
+
+
+def by_rules(prompt):
+    """What the built-in assistant answers."""
+    return " ".join(answer(prompt, datetime(2026, 1, 1, tzinfo=UTC)))
+
+
+def test_a_false_alarm_of_this_machine_resumes_the_answer(room):
+    talk = room(["This is a long story about nothing at all.", by_rules], resume_false_interruptions=True)
+    talk.tell(s.Typed("Tell me a story."))
+    talk.rest()
+    talk.play(1000)
+    for told in [s.VoiceSuspected(100), *[s.Captured(SILENCE)] * 8, s.VoiceConfirmed()]:
+        talk.tell(told)
+    assert talk.client.state is State.HEARING
+    talk.rest()
+    talk.tell(s.VoiceEnded())
+    talk.rest()
+    talk.play(2500)
+    (words, heard, status), (rest, _, whole) = talk.said
+    assert (status, whole) == ("interrupted", "completed")
+    assert f"{heard} {rest}" == words
+    assert talk.client.state is State.LISTENING
+
+
+@pytest.mark.parametrize("create_response", [True, False])
+def test_a_turn_without_words_resumes_the_answer(room, create_response):
+    thoughts = ["This is a long story about nothing at all.", *(["Pardon?"] if create_response else []), by_rules]
+    words = [" "]
+    talk = room(
+        thoughts,
+        words,
+        resume_false_interruptions=True,
+        create_response=create_response,
+        server_answers=create_response,
+    )
+    talk.tell(s.Typed("Tell me a story."))
+    talk.rest()
+    talk.play(1000)
+    talk.speak(600)
+    talk.play(2500)
+    stories = [(words, heard, status) for words, heard, status in talk.said if "Pardon" not in words]
+    (words, heard, status), (rest, _, whole) = stories
+    assert (status, whole) == ("interrupted", "completed")
+    assert f"{heard} {rest}" == words
+    assert not [n for n in talk.notices if isinstance(n, ErrorTold)]
+    assert next(n.item_id for n in talk.last(UserSaid) if not n.text.strip()) not in talk.stored
+
+
+# --- the server, and the devices, go and come ---------------------------------------------------------------------
+
+
+def test_another_server_goes_on_with_the_conversation(room):
+    prompts = []
+
+    def second(prompt):
+        prompts.append(prompt)
+        return "You asked for the time."
+
+    talk = room(["It is noon.", second], ["What time is it?"])
+    talk.speak(1000)
+    talk.play(1000)
+    talk.words = deque(["What did I ask?"])
+    talk.lose()
+    assert talk.client.state is State.RECONNECTING
+    talk.tell(s.Captured(VOICE))
+    talk.rest()
+    assert talk.client.state is State.LISTENING
+    talk.speak(1000)
+    talk.play(2000)
+    told = [(message.role, message.text) for message in prompts[0].messages]
+    assert told == [("user", "What time is it?"), ("assistant", "It is noon."), ("user", "What did I ask?")]
+    assert [e.item_id for e in talk.client.items.ordered()] == talk.stored
+    assert [words for words, _, _ in talk.said] == ["It is noon.", "You asked for the time."]
+
+
+def test_a_half_made_answer_goes_on_with_another_server(room):
+    talk = room(["This is a long story about nothing at all.", by_rules])
+    talk.tell(s.Typed("Tell me a story."))
+    while not talk.speaker.busy or len(talk.work) > 20:
+        talk.reach()
+        talk.labour()
+        talk.arrive()
+    talk.lose()
+    talk.play(5000)
+    (words, heard, status), (rest, _, whole) = talk.said
+    assert (status, whole) == ("failed", "completed")
+    assert f"{heard} {rest}" == words, "the words ran ahead of their sound"
+    assert talk.client.state is State.LISTENING
+
+
+def test_a_tool_outlives_its_server(room):
+    talk = room([[ToolCall("get_time", "{}")], "It is noon."], tools=[TOOL], text=True)
+    talk.tell(s.Typed("What time is it?"))
+    talk.rest()
+    (call,) = talk.calls
+    talk.lose()
+    talk.rest()
+    talk.tell(s.ToolDone(call.call_id, "noon", "ok", 5))
+    talk.rest()
+    assert [words for words, _, _ in talk.said] == ["It is noon."]
+    assert not [n for n in talk.notices if isinstance(n, ErrorTold)]
+
+
+def test_without_a_loudspeaker_the_rest_is_written(room):
+    talk = room(["This is a long story about nothing at all.", by_rules])
+    talk.tell(s.Typed("Tell me a story."))
+    talk.rest()
+    talk.play(1000)
+    for heard in talk.speaker.cut_points():
+        talk.tell(heard)
+    talk.tell(s.DeviceLost("loudspeaker"))
+    talk.rest()
+    (words, heard, status), (rest, read, whole) = talk.said
+    assert (status, whole) == ("interrupted", "completed")
+    assert f"{heard} {rest}" == words
+    assert rest == read
+    talk.play(40)
+    assert not talk.speaker.busy
 
 
 @pytest.mark.parametrize("seed", range(12))

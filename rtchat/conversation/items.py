@@ -100,14 +100,15 @@ class Entry:
         """The words that were heard: the share of the text that the sound heard is of the sound received.
 
         The wire gives no word timings; this cuts after a whole word. While sound is still made, the text runs ahead
-        of it, so the sound to come is estimated from the text. All of a written text counts as heard.
+        of it (and of what the server did not finish the rest never comes), so the whole is estimated from the text.
+        All of a written text counts as heard.
         """
         text, heard = self.text, self.heard_ms
         if not self.spoken:
             return text
         if heard <= 0:
             return ""
-        complete = all(part.complete for part in self.parts.values())
+        complete = self.outcome == "completed" and all(part.complete for part in self.parts.values())
         whole = self.received_ms if complete else max(self.received_ms, len(text) * MS_PER_CHARACTER)
         end = round(len(text) * heard / whole)
         if end >= len(text):

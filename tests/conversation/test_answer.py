@@ -189,9 +189,9 @@ def test_how_an_answer_ends(answer, says, status, outcome):
 
 def test_a_failure_while_its_sound_still_plays(answer, says):
     answer.words(says.words("One"))
-    answer.sound(says.sound(100))
+    answer.sound(says.sound(200))
     assert answer.response_done(says.done(status="failed").response) == [Drain("A")]
-    assert answer.drained() == [said("One", "One", heard=100, made=100, status="failed")]
+    assert answer.drained() == [said("One", "One", heard=200, made=200, status="failed")]
 
 
 def test_a_whole_item_in_a_cancelled_response_stays_whole(answer, says):
