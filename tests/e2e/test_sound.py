@@ -96,7 +96,7 @@ def test_a_spoken_question_gets_a_spoken_answer(talk, pulse, spoken):
     assert recognised(heard.pcm, ARITHMETIC) == "seven times six is forty two"
     begin, end = sounding(heard.pcm)
     assert end - begin == pytest.approx(answer["heard_ms"], abs=300)
-    assert records.of("session")[0]["echo"] == "half-duplex"
+    assert records.of("session")[0]["echo"] == "aec"
     process.terminate()
     assert process.wait(timeout=20) == 143
 
@@ -118,7 +118,7 @@ def test_speech_interrupts_a_long_story(talk, pulse, spoken, speaking_up, record
     begin, end = sounding(after)
     assert story["status"] == "interrupted" and story["heard_ms"] == told["heard_ms"] < story["generated_ms"]
     assert end - begin == pytest.approx(told["heard_ms"], abs=300)
-    assert 0 <= told["onset_to_silence_ms"] < 500
+    assert 0 <= told["onset_to_duck_ms"] < told["onset_to_silence_ms"] < 1000  # from the first sample of the voice
     assert story["text"].startswith(story["heard_text"]) and len(story["heard_text"]) < len(story["text"])
     assert answer["text"] == "7 times 6 is 42."
     process.terminate()
