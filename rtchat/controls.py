@@ -19,6 +19,7 @@ class Controls:
         feed: Tells the machine.
         finish: Ends the session for a reason: `quit` or `interrupted`.
         display: Where the user is told, and sees the typed line.
+        mute: Silences the microphone, or gives it back.
         push_to_talk: The space key talks; else it interrupts.
         present: There are keys at all.
     """
@@ -29,12 +30,14 @@ class Controls:
         finish: Callable[[str], None],
         display: Display,
         *,
+        mute: Callable[[bool], None],
         push_to_talk: bool,
         present: bool,
     ) -> None:
         self._feed = feed
         self._finish = finish
         self._display = display
+        self._mute = mute
         self._push_to_talk = push_to_talk
         self._talk = Talk.ASKED if push_to_talk else Talk.OPEN
         self._present = present
@@ -57,6 +60,7 @@ class Controls:
                 self._display.toggle_help()
             case Action.MUTE:
                 self._muted = not self._muted
+                self._mute(self._muted)
                 self._feed(s.MuteToggled())
                 self._display.switches(self._talk, muted=self._muted)
             case Action.SPACE:

@@ -194,7 +194,11 @@ class Session:
 
     def _make_controls(self, plan: Plan, display: Display, keys: Keys | None) -> Controls:
         talk = plan.rules.push_to_talk
-        return Controls(self.feed, self._finish, display, push_to_talk=talk, present=keys is not None)
+
+        def mute(muted: bool) -> None:
+            self._sound.mute(muted)
+
+        return Controls(self.feed, self._finish, display, mute=mute, push_to_talk=talk, present=keys is not None)
 
     def _make_machine(self, echo: Echo) -> Conversation | Interpreter:
         rules = replace(self._plan.rules, echo=echo)

@@ -37,7 +37,8 @@ def made():
     def make(**options):
         log = Screen()
         options = {"push_to_talk": False, "present": True, **options}
-        return Controls(log.told.append, log.told.append, log, **options), log.told
+        mute = options.pop("mute", lambda muted: None)
+        return Controls(log.told.append, log.told.append, log, mute=mute, **options), log.told
 
     return make
 
@@ -105,6 +106,14 @@ def test_without_push_to_talk_the_space_interrupts_whatever_the_terminal_can(mad
     controls.press(Key(Action.TALK, talk=Talk.HOLD))
     controls.press(Key(Action.SPACE))
     assert log == [(Talk.OPEN, False), s.InterruptPressed()]
+
+
+def test_the_microphone_is_silent_before_anybody_is_told_so(made):
+    told = []
+    controls, log = made(mute=lambda muted: told.append((muted, len(log))))
+    controls.press(Key(Action.MUTE))
+    controls.press(Key(Action.MUTE))
+    assert told == [(True, 0), (False, 2)]
 
 
 def test_the_display_knows_how_the_keys_have_set_the_microphone(made):

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import signal
 import threading
+import wave
 from contextlib import contextmanager
 
+import numpy as np
 import pytest
 
 pytestmark = [pytest.mark.sound, pytest.mark.slow]
@@ -137,6 +139,25 @@ def test_told_to_end_while_the_key_is_down(talks, recording):
         assert program.exit_code() == 143
     program.assert_restored()
     recording()
+
+
+def test_muted_nothing_of_the_user_is_kept_or_shown(terminal, pulse, spoken, recording):
+    program = terminal("interactive", "--record", *LOCAL)
+    program.shows("● listening")
+    program.type("m")
+    program.shows("mic MUTED")
+    pulse.speak(spoken("tell me a joke", after=0.3))
+    program.type("t")
+    program.type("repeat after me: green\r")
+    program.shows("● speaking")
+    program.shows("mic MUTED")
+    program.shows("○ muted")
+    program.type("q")
+    assert program.exit_code() == 0
+    with wave.open(str(recording() / "audio.wav")) as wav:
+        both = np.frombuffer(wav.readframes(wav.getnframes()), "<i2").reshape(-1, 2)
+    assert not both[:, 0].any(), "the user is in the recording"
+    assert both[:, 1].any()
 
 
 def test_muted_the_key_sends_silence(talks, pulse, spoken):
