@@ -23,6 +23,8 @@ from rtchat.conversation.signals import (
     Restore,
     Send,
     Show,
+    TalkPressed,
+    TalkReleased,
     ToolDone,
     Typed,
     VoiceConfirmed,
@@ -33,6 +35,7 @@ from rtchat.conversation.signals import (
 from rtchat.conversation.state import State
 from rtchat.protocol import client_events as ask
 from rtchat.protocol.config import TranscriptionSession
+from rtchat.protocol.items import FunctionCallOutputItem
 
 SUSPECTED, CONFIRMED, DISMISSED, ENDED = VoiceSuspected(96.0), VoiceConfirmed(), VoiceDismissed(), VoiceEnded()
 VOICE = Captured(b"\x01\x02" * WIRE.samples_in(20))
@@ -56,6 +59,32 @@ def turn(**usage):
 
 def cancel(response="R"):
     return Send(ask.ResponseCancel(response_id=response))
+
+
+def create(number, **fields):
+    return Send(ask.ResponseCreate(event_id=f"event_rtchat_response_{number}", **fields))
+
+
+def output(call_id, text="{}"):
+    return Send(ask.ItemCreate(item=FunctionCallOutputItem(call_id=call_id, output=text)))
+
+
+def spoken_turn(says, item="U"):
+    """The user's turn up to the server's response, as recorded (docs/protocol.md)."""
+    return [says.speech_started(item), says.speech_stopped(item), says.committed(item), says.spoken(item)]
+
+
+def answer(says, *, ms=1000, words="One two three four", item="A", response="R"):
+    """A whole spoken answer, but for its response.done."""
+    return [
+        says.created(response),
+        says.begins(item, response),
+        says.words(words, item, response),
+        says.sound(ms, item, response),
+        says.sound_done(item, response),
+        says.words_done(words, item, response),
+        says.made(item, response),
+    ]
 
 
 def cut(heard):
@@ -270,6 +299,93 @@ def test_the_echo_changes(speaking, tell):
     assert tell(conversation, VOICE, SUSPECTED) == [silent()]
     assert tell(conversation, EchoChanged("aec", 31.0)) == [Show(EchoTold("aec", 31.0))]
     assert tell(conversation, *[VOICE] * 7) == [append()]
+
+
+# --- the microphone, the talk key -----------------------------------------------------------------------------
+
+
+def test_the_microphone_goes_out(talk):
+    assert talk().receive(VOICE) == [append()]
+
+
+def test_half_duplex_hears_nothing_while_the_assistant_sounds(talk, says, tell):
+    conversation = talk(echo="half-duplex")
+    assert tell(conversation, VOICE) == [append()]
+    tell(conversation, *spoken_turn(says), *answer(says), says.done())
+    assert tell(conversation, VOICE) == [silent()]
+    tell(conversation, Drained())
+    after = tell(conversation, *[VOICE] * 20)
+    assert after[0] == silent(), "the room still rings"
+    assert after[-1] == append()
+
+
+def test_mute(talk, says, tell):
+    conversation = talk()
+    assert tell(conversation, MuteToggled()) == [state("muted")]
+    assert tell(conversation, VOICE) == [silent()]
+    assert tell(conversation, says.created()) == [state("thinking")]
+    assert tell(conversation, says.done())[-1] == state("muted")
+    assert tell(conversation, MuteToggled()) == [state("listening")]
+    assert conversation.state is State.LISTENING
+
+
+def test_push_to_talk(talk, says, tell):
+    conversation = talk(push_to_talk=True)
+    assert tell(conversation, VOICE) == []
+    assert tell(conversation, TalkPressed()) == [Send(ask.InputAudioClear()), state("hearing")]
+    assert tell(conversation, *[VOICE] * 5) == [append()] * 5
+    assert tell(conversation, TalkReleased()) == [Send(ask.InputAudioCommit()), state("thinking"), create(1)]
+    assert tell(conversation, says.cleared(), says.committed(), says.spoken()) == [
+        Show(UserSaid("U", "", final=False))
+    ]
+    effects = tell(conversation, *answer(says), says.done(), Drained())
+    assert effects[-2:] == [turn(), state("listening")]
+
+
+def test_a_short_press_sends_nothing_useful(talk, tell):
+    conversation = talk(push_to_talk=True)
+    tell(conversation, TalkPressed(), *[VOICE] * 4)
+    assert tell(conversation, TalkReleased()) == [Send(ask.InputAudioClear()), state("listening")]
+
+
+def test_pressing_to_talk_interrupts(talk, says, tell):
+    conversation = talk(push_to_talk=True)
+    tell(conversation, Typed("hi"), says.created(), says.words("One two three four"), says.sound(1000))
+    tell(conversation, Heard("A", 0, 480))
+    flush, truncate, interruption, said = cut(480)
+    assert tell(conversation, TalkPressed()) == [
+        flush,
+        cancel(),
+        truncate,
+        interruption,
+        said,
+        Send(ask.InputAudioClear()),
+        state("hearing"),
+    ]
+    tell(conversation, *[VOICE] * 10)
+    assert tell(conversation, TalkReleased()) == [Send(ask.InputAudioCommit()), state("thinking")]
+    assert tell(conversation, says.done(status="cancelled")) == [turn(), create(2)]
+
+
+def test_a_held_key_repeats_itself(talk, tell):
+    conversation = talk(push_to_talk=True)
+    tell(conversation, TalkPressed(), *[VOICE] * 5)
+    assert tell(conversation, TalkPressed()) == []
+    assert Send(ask.InputAudioCommit()) in tell(conversation, TalkReleased())
+    assert tell(conversation, TalkReleased()) == []
+
+
+def test_a_tool_that_answers_while_the_key_is_down_waits(talk, says, tell):
+    conversation = talk(push_to_talk=True)
+    tell(conversation, Typed("time?"), says.created(), says.done("R", says.call()), TalkPressed())
+    tell(conversation, *[VOICE] * 5)
+    assert tell(conversation, ToolDone("call_1", "noon", "ok", 1))[1:] == [output("call_1", "noon")]
+    effects = tell(conversation, TalkReleased())
+    assert [e for e in effects if isinstance(e, Send)] == [Send(ask.InputAudioCommit()), create(2)]
+
+
+def test_the_talk_key_means_nothing_where_the_server_takes_turns(talk, tell):
+    assert tell(talk(), TalkPressed(), TalkReleased()) == []
 
 
 # --- false interruptions --------------------------------------------------------------------------------------
