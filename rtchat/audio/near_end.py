@@ -2,9 +2,11 @@
 
 ::
 
-    chunk ─> muted? ─> Echo ─> BargeIn ─> VoiceSuspected | VoiceConfirmed | VoiceDismissed | VoiceEnded, Captured
-                        ^
-    played ─────────────┘
+    chunk ─> Echo ─> muted? ─> BargeIn ─> VoiceSuspected | VoiceConfirmed | VoiceDismissed | VoiceEnded, Captured
+              ^
+    played ───┘
+
+Muted comes behind the canceller, which goes on learning the room, and whose comfort noise is silenced too.
 """
 
 from __future__ import annotations
@@ -51,12 +53,10 @@ class NearEnd:
             What the chunk tells of the user's voice, then `Captured` with the chunk as it may leave: what is told
             decides what becomes of it.
         """
+        given = pcm if self._echo is None else self._echo.feed(at, pcm)
         if self.muted:
-            pcm = bytes(len(pcm))
-        if self._echo is None:
-            return [Captured(pcm)]
-        given = self._echo.feed(at, pcm)
-        voices = self._voices(at, given) if self._barge_in is not None else []
+            given = bytes(len(given))
+        voices = self._voices(at, given) if self._echo is not None and self._barge_in is not None else []
         return [*voices, Captured(given)]
 
     def _voices(self, at: float, given: bytes) -> list[Voice]:
