@@ -231,9 +231,8 @@ def people() -> tuple[Utterance, ...]:
     """People's voices, from Debian's pocketsphinx-testdata: one who reads a novel, others who say short things."""
     found = []
     for folder, voice in (("librivox", "reader"), ("cards", "player")):
-        for line in (
-            TESTDATA / folder / ("transcription" if folder == "librivox" else "cards.transcription")
-        ).open():
+        lines = TESTDATA / folder / ("transcription" if folder == "librivox" else "cards.transcription")
+        for line in lines.read_text().splitlines():
             text, _, name = line.rpartition(" ")
             words = text.replace("<s>", "").replace("</s>", "")
             with wave.open(str(TESTDATA / folder / f"{name.strip()[1:-1]}.wav")) as file:

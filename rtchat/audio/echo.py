@@ -81,9 +81,13 @@ class Echo:
         ends = at + self._seconds(at, samples)
         far = self._far.between(at + LEAD_SECONDS, ends + LEAD_SECONDS, samples)
         given = self._given(pcm, far, self._audible(at))
-        self.raw_dbfs, self.dbfs = level_dbfs(pcm), level_dbfs(given)
-        self.far, self.far_dbfs = far, level_dbfs(far)
-        self._measure.note(self.far_dbfs, self.raw_dbfs, self.dbfs, active=self.active)
+        self.raw_dbfs = self.dbfs = level_dbfs(pcm)
+        self.far = far
+        if self.active:
+            self.dbfs = level_dbfs(given)
+            self._measure.note(far, pcm, self.raw_dbfs, self.dbfs)
+        else:
+            self._measure.quiet(self.raw_dbfs)
         self._before = [*self._before, pcm][-_WARM_CHUNKS:]
         self._chunk_at = at
         return given
@@ -92,6 +96,11 @@ class Echo:
     def gain_db(self) -> float:
         """What became of the level of the last chunk; negative while echo is taken out."""
         return self.dbfs - self.raw_dbfs
+
+    @property
+    def converged(self) -> bool:
+        """The assistant has spoken for `echo_measure.CONVERGED_SECONDS`: the canceller may know the room by now."""
+        return self._measure.converged
 
     @property
     def erle_db(self) -> float | None:

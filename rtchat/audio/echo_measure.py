@@ -1,81 +1,152 @@
 """Whether there is an echo, and what is left of it. Pure.
 
-The microphone's level follows the loudspeaker's where there is an echo, and does not where there is none, whoever
-else speaks: the levels of some seconds are compared at every delay that there may be. What the canceller takes
-away is judged by the chunks in which it takes away most, for in the others the user may speak.
+Where there is an echo, the microphone's spectrum follows the loudspeaker's; where there is none it does not,
+whoever else speaks. So the levels of eight bands are compared over some seconds, at every delay there may be. Only
+a stretch in which one follows the other says how much the canceller takes away, for the user hardly spoke in it.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
+
+from rtchat.chunk import WIRE, to_float
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 Verdict = Literal["measuring", "cancelling", "no echo", "failing"]
 
 FAILING_DB = 3.0
 """A canceller that takes away less than this from an echo that is there is of no use."""
 
-_KEPT = 400  # chunks of 20 ms: eight seconds of the assistant's speech
-_LEAST = 100
-_EVERY = 25
-_DELAYS = 22  # chunks by which an echo may come later
-_SILENT = -60.0  # dBFS, of the loudspeaker
-_LOUD = -35.0
-_DECAY = 4.0  # dB by which a room's reverberation falls in a chunk
-_HEARD = 6.0  # dB above the noise
-_ALIKE = 0.7
+CONVERGED_SECONDS = 3.0
+"""WebRTC's canceller starts by taking away nearly all, for two and a half seconds of the far end."""
+
+_CHUNK_SECONDS = 0.02
+_WINDOW = 400  # chunks of 20 ms: eight seconds of the assistant's speech
+_LEAST = 150
+_EVERY = 50
+_LATEST = 22  # chunks by which an echo may come later than its sound
+_BANDS = (200, 400, 700, 1100, 1600, 2300, 3200, 4500, 7000)  # Hz
+_DECAY = 4.0  # dB by which reverberation falls in a chunk
+
+# Measured in rooms (tests/bench/bench_echo.py). Over a whole window the likeness is 0.5 to 0.95 where the echo is
+# 10 dB above the noise, and at most 0.4 where there is none and the user speaks all the time.
+_ALIKE = 0.5
+_ALONE = 0.65  # the user hardly speaks
+_UNLIKE = 0.3
+_EVEN_DB = 6.0  # between the quiet and the loud chunks of a microphone that hears nothing but noise
+_LOUD = -50.0  # dBFS of the loudspeaker's loudest band
+_ABOVE_NOISE = 6.0  # dB
 
 
 class Measure:
-    """Levels of chunks in, a verdict out.
+    """Chunks in, a verdict out.
 
     Attributes:
-        erle_db: Echo return loss enhancement: what is taken away from the echo; None until known.
+        erle_db: Echo return loss enhancement, what is taken away from the echo; None until known.
         verdict: How it goes.
     """
 
     def __init__(self) -> None:
         self.erle_db: float | None = None
         self.verdict: Verdict = "measuring"
-        self._quiet: deque[float] = deque(maxlen=_KEPT)
-        self._levels: deque[tuple[float, float, float]] = deque(maxlen=_KEPT)
+        self._raw: deque[float] = deque(maxlen=_WINDOW)  # of all chunks; the others of those with an echo
+        self._levels: deque[tuple[float, float, float]] = deque(maxlen=_WINDOW)
+        self._far: deque[NDArray[np.float32]] = deque(maxlen=_WINDOW)
+        self._near: deque[NDArray[np.float32]] = deque(maxlen=_WINDOW)
         self._noted = 0
-        self._envelope = _SILENT
+        self._loud = 0
 
-    def note(self, far: float, raw: float, given: float, *, active: bool) -> None:
-        """Levels of a chunk in dBFS: of the far end, of the microphone, of what was given on."""
-        self._quiet.append(raw)
-        if not active:
-            return
-        self._envelope = max(far, self._envelope - _DECAY, _SILENT)
-        self._levels.append((self._envelope, raw, given))
+    @property
+    def converged(self) -> bool:
+        """The loudspeaker has sounded for `CONVERGED_SECONDS`."""
+        return self._loud * _CHUNK_SECONDS >= CONVERGED_SECONDS
+
+    def quiet(self, raw_dbfs: float) -> None:
+        """The level of a chunk while nothing played."""
+        self._raw.append(raw_dbfs)
+
+    def note(self, far: bytes, raw: bytes, raw_dbfs: float, dbfs: float) -> None:
+        """A chunk of 20 ms while the assistant sounds.
+
+        Args:
+            far: What the loudspeaker played.
+            raw: What the microphone heard.
+            raw_dbfs: Its level.
+            dbfs: The level of what the canceller made of it.
+        """
+        played, heard = _bands(far, raw)
+        loudest = float(played.max())
+        if self._far:
+            played = np.maximum(played, self._far[-1] - np.float32(_DECAY))
+        self._far.append(played)
+        self._near.append(heard)
+        self._raw.append(raw_dbfs)
+        self._levels.append((loudest, raw_dbfs, dbfs))
+        self._loud += loudest > _LOUD
         self._noted += 1
         if self._noted % _EVERY == 0 and len(self._levels) >= _LEAST:
             self._judge()
 
     def _judge(self) -> None:
+        likeness, delay = _likeness(np.array(self._far), np.array(self._near))
         far, raw, given = np.array(self._levels).T
-        noise = float(np.percentile(self._quiet, 10))
-        likeness, delay = max((_likeness(far, raw, delay), delay) for delay in range(_DELAYS))
         loud = far[: len(far) - delay] > _LOUD
-        heard = loud & (raw[delay:] > noise + _HEARD)
-        if loud.sum() < _LEAST // 2:
+        raw, taken = raw[delay:], (_smooth(raw) - _smooth(given))[delay:]
+        if loud.sum() < _LEAST // 3:
             return
-        if heard.sum() < 0.15 * loud.sum():
+        if likeness > _ALIKE * (_WINDOW / len(far)) ** 0.5:
+            heard = loud & (raw > np.percentile(self._raw, 10) + _ABOVE_NOISE)
+            if heard.sum() >= _LEAST // 3:
+                self._tell(taken[heard], likeness, whole=len(far) == _WINDOW)
+        elif likeness < _UNLIKE and float(np.ptp(np.percentile(raw[loud], [20, 80]))) < _EVEN_DB:
             self.verdict, self.erle_db = "no echo", None
-            return
-        taken = (raw - given)[delay:][heard]
-        best = float(np.percentile(taken, 70))
-        if best > 2 * FAILING_DB:
-            self.verdict, self.erle_db = "cancelling", best
-        elif best < FAILING_DB and likeness > _ALIKE and len(self._levels) == _KEPT:
-            self.verdict, self.erle_db = "failing", best
+
+    def _tell(self, taken: NDArray[np.float64], likeness: float, *, whole: bool) -> None:
+        """What the canceller takes away where there is an echo; the user may speak in some of these chunks."""
+        if float(np.percentile(taken, 80)) > 2 * FAILING_DB:
+            self.verdict = "cancelling"
+        elif whole and float(np.percentile(taken, 80)) < FAILING_DB:
+            self.verdict = "failing"  # but not in the first seconds, in which it has yet to find the echo
+        if self.erle_db is None or likeness > _ALONE:
+            self.erle_db = float(np.median(taken))
 
 
-def _likeness(far: np.ndarray, raw: np.ndarray, delay: int) -> float:
-    """The correlation of two rows of levels, the second later by so many chunks."""
-    one = far[: len(far) - delay] - far.mean()
-    other = raw[delay:] - raw.mean()
-    return float(one @ other / (np.sqrt((one @ one) * (other @ other)) + 1e-9))
+def _bands(*pcm: bytes) -> NDArray[np.float32]:
+    """Levels of the bands of each sound, in dB of full scale; all are equally long."""
+    sounds = to_float(b"".join(pcm)).reshape(len(pcm), -1)
+    window, edges = _shape(sounds.shape[1])
+    spectra = np.fft.rfft(sounds * window)
+    power = np.add.reduceat(spectra.real**2 + spectra.imag**2, edges, axis=1)[:, :-1]
+    return np.asarray(10 * np.log10(power / window.sum() ** 2 * 2 + 1e-9), dtype=np.float32)
+
+
+_shapes: dict[int, tuple[NDArray[np.float32], NDArray[np.intp]]] = {}
+
+
+def _shape(samples: int) -> tuple[NDArray[np.float32], NDArray[np.intp]]:
+    if samples not in _shapes:
+        edges = np.array(_BANDS) * samples // WIRE.rate
+        _shapes[samples] = np.hanning(samples).astype(np.float32), edges
+    return _shapes[samples]
+
+
+def _likeness(far: NDArray[np.float32], near: NDArray[np.float32]) -> tuple[float, int]:
+    """How much the second follows the first, from -1 to 1, at the delay in chunks at which it does so most."""
+    size = len(far) - _LATEST
+    one = far[:size] - far[:size].mean(axis=0)
+    others = np.lib.stride_tricks.sliding_window_view(near - near.mean(axis=0), size, axis=0)[:_LATEST]
+    together = np.einsum("cb,dbc->db", one, others)
+    spread = np.einsum("dbc,dbc->db", others, others) - others.sum(axis=2) ** 2 / size
+    alike = np.mean(together / np.sqrt((one * one).sum(axis=0) * spread + 1e-6), axis=1)
+    delay = int(alike.argmax())
+    return float(alike[delay]), delay
+
+
+def _smooth(dbfs: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Levels of three chunks at a time: what is given is a little late."""
+    return 10 * np.log10(np.convolve(10 ** (dbfs / 10), np.ones(3) / 3, mode="same"))

@@ -68,7 +68,7 @@ class NearEnd:
             sounding=self._echo.active,
             raw_dbfs=self._echo.raw_dbfs,
             far=self._echo.far,
-            converged=self._echo.verdict != "measuring",
+            converged=self._echo.converged,
         )
 
 
