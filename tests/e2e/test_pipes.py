@@ -21,6 +21,7 @@ FIELDS = {
     "tool": ["t", "type", "call_id", "name", "arguments", "output", "status", "ms"],
     "turn": ["t", "type", "latency", "usage", "cost_usd"],
     "interruption": ["t", "type", "item_id", "heard_ms", "onset_to_duck_ms", "onset_to_silence_ms"],
+    "device": ["t", "type", "side", "name"],
     "echo": ["t", "type", "echo", "erle_db"],
     "error": ["t", "type", "code", "message", "hint", "fatal"],
     "end": ["t", "type", "reason", "turns", "usage", "cost_usd", "underruns"],

@@ -134,6 +134,23 @@ def test_ctrl_c_ends_the_wait(chat, serving):
     assert process.wait(timeout=5) == 130
 
 
+def test_a_person_sees_that_it_is_dialled_again_and_can_type_meanwhile(terminal, serving, world):
+    url, server = serving()
+    program = terminal("interactive", "--server", url, PULSE_SERVER=f"unix:{world}/none")
+    program.shows("● listening")
+    server.kill()
+    program.shows("◌ reconnecting")
+    program.shows("Reconnecting.")
+    program.type("trepeat after me: the sky is green\r")
+    again(serving, url)
+    program.shows("assistant  The sky is green")
+    program.shows("● listening")
+    program.type("q")
+    assert program.exit_code() == 0
+    program.assert_restored()
+    assert sum("rtchat interactive" in row for row in program.everything()) == 1
+
+
 # --- a network that swallows everything -------------------------------------------------------------------
 
 
