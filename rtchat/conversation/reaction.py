@@ -1,4 +1,4 @@
-"""How fast an interruption is obeyed: when the user began, when the assistant was turned down, when it was silent."""
+"""How fast an interruption is obeyed: when the user began, when the assistant was turned down, and silent."""
 
 from __future__ import annotations
 
