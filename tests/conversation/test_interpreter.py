@@ -4,10 +4,20 @@ import pytest
 
 from rtchat.chunk import WIRE
 from rtchat.conversation.interpreter import Interpreter
-from rtchat.conversation.notices import AssistantSaid, EchoTold, ErrorTold, SessionStarted, StateChanged, UserSaid
+from rtchat.conversation.notices import (
+    AssistantSaid,
+    DeviceTold,
+    EchoTold,
+    ErrorTold,
+    SessionStarted,
+    StateChanged,
+    UserSaid,
+)
 from rtchat.conversation.rules import Rules
 from rtchat.conversation.signals import (
     Captured,
+    DeviceFound,
+    DeviceLost,
     Disconnected,
     Drain,
     Drained,
@@ -262,3 +272,22 @@ def test_the_server_is_lost_and_another_takes_over(begin, tell):
         state("listening"),
     ]
     assert tell(interpreter, Captured(VOICE)) == [Send(wire.TranslationAppend(audio=VOICE))]
+
+
+def test_without_a_loudspeaker_the_lines_are_read(begin, tell):
+    interpreter = begin()
+    tell(interpreter, sound())
+    told, *effects = tell(interpreter, DeviceLost("loudspeaker"))
+    assert told.notice.code == "loudspeaker_lost"
+    assert effects == [Flush(), state("listening")]
+    assert tell(interpreter, sound(), spoke("Hola.")) == [target("Hola.", final=True)]
+    assert tell(interpreter, DeviceFound("microphone", "Headset"), sound()) == [
+        Show(DeviceTold("microphone", "Headset"))
+    ]
+    tell(interpreter, DeviceFound("loudspeaker", "Headset"))
+    assert tell(interpreter, sound())[0] == Play("translation_1", 0, PCM)
+
+
+def test_without_a_microphone_the_user_is_told(begin, tell):
+    (told,) = tell(begin(), DeviceLost("microphone"))
+    assert told.notice.message == "The microphone is gone."
