@@ -108,16 +108,10 @@ class Plan:
             input_wav=settings.input_wav,
             output_wav=settings.output_wav,
             echo=self._cancel_echo,
-            barge_in=self.rules.barge_in and self._acoustic and self.rules.echo != "half-duplex",
+            barge_in=self.rules.barge_in,
             sensitivity=settings.sensitivity,
             auto_gain=settings.auto_gain,
         )
-
-    @property
-    def _acoustic(self) -> bool:
-        """The microphone may hear the loudspeaker: both are devices."""
-        settings, parts = self.settings, self.parts
-        return parts.microphone and parts.loudspeaker and not (settings.input_wav or settings.output_wav)
 
     @property
     def _cancel_echo(self) -> CancelEcho:
@@ -138,7 +132,7 @@ class Plan:
             mode_parts = replace(self.parts, loudspeaker=False, output=Output.TEXT)
         if self.profile is None or not isinstance(self.rules.session, wire.RealtimeSession):
             return replace(self, parts=mode_parts)
-        rules = replace(self.rules, echo="none")
+        rules = replace(self.rules, echo="none", local_detector=False)
         rules = _conversation_rules(rules, mode_parts, self.settings, self.profile)
         kept = {"tools": self.rules.session.tools, "tool_choice": self.rules.session.tool_choice}
         session = rules.session.model_copy(
@@ -220,6 +214,7 @@ def make_plan(mode: Mode, settings: Settings, *, today: date, greets: bool = Tru
         server={"openai": "OpenAI", "azure": "Azure", "local": "embedded"}.get(where, "server"),
         mode=str(mode),
         echo=_echo(mode_parts, settings),
+        local_detector=_has_detector(mode_parts, settings),
         greeting=(profile.greeting or "") if profile and greets else "",
         resume_false_interruptions=settings.resume_false_interruptions,
     )
@@ -251,6 +246,14 @@ def _echo(mode_parts: Parts, settings: Settings) -> Echo:
     if settings.echo == "auto" and (settings.input_wav or settings.output_wav):
         return "none"  # a file has no room around it
     return "aec" if _canceller_is_there() else "half-duplex"
+
+
+def _has_detector(mode_parts: Parts, settings: Settings) -> bool:
+    """Between devices: where a file is one end, the server alone decides, as it does for every other client."""
+    files = settings.input_wav or settings.output_wav
+    both = mode_parts.microphone and mode_parts.loudspeaker
+    heard = both and not files and _echo(mode_parts, settings) != "half-duplex"
+    return heard and mode_parts.session is SessionKind.CONVERSATION
 
 
 def _canceller_is_there() -> bool:

@@ -20,6 +20,7 @@ class Rules:
         server: Its name for the user.
         mode: The mode's name.
         echo: What keeps the assistant from hearing itself, at the start; `EchoChanged` tells of another.
+        local_detector: This machine's own detector tells of the user's voice while the assistant sounds.
         push_to_talk: Turns are the user's key, not the server's voice activity detector.
         speech_interrupts: `speech_started` stops the assistant (the session's `interrupt_response`).
         server_answers: The server begins an answer when a turn ends (the session's `create_response`).
@@ -31,6 +32,7 @@ class Rules:
     server: str = ""
     mode: str = "interactive"
     echo: Echo = "none"
+    local_detector: bool = True
     push_to_talk: bool = False
     speech_interrupts: bool = True
     server_answers: bool = True
@@ -39,8 +41,8 @@ class Rules:
 
     @property
     def barge_in(self) -> bool:
-        """The user's voice may stop the assistant, so this machine's detector has a say."""
-        return self.speech_interrupts and not self.push_to_talk
+        """The user's voice may stop the assistant, and this machine's detector has a say."""
+        return self.local_detector and self.speech_interrupts and not self.push_to_talk
 
     def started(self, session_id: str | None, model: str | None, voice: str | None, echo: Echo) -> SessionStarted:
         """The notice that the server has taken the session; None is what the server did not say."""
