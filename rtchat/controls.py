@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -10,6 +11,13 @@ from rtchat.conversation import signals as s
 from rtchat.conversation.state import State
 from rtchat.display.base import Display
 from rtchat.display.bindings import Action, Key, Talk
+
+LINGER_SECONDS = 0.15
+"""What was said when the talk key came up is still on its way from the microphone (22 to 54 ms through PulseAudio,
+more through Bluetooth), and people let go on the last syllable: the turn ends so much later."""
+
+SHORT_SECONDS = 0.1
+"""A shorter press is a slip, which sends nothing: it ends at once, or the wait would make it long enough."""
 
 
 class Controls:
@@ -44,6 +52,8 @@ class Controls:
         self._muted = False
         self._talking = False  # as far as the session hears the user
         self._down = False
+        self._pressed_at = 0.0
+        self._lingering: asyncio.TimerHandle | None = None
         self._question: asyncio.Future[bool] | None = None
         self._asking = asyncio.Lock()
 
@@ -102,10 +112,22 @@ class Controls:
             self._feed(s.InterruptPressed())
         elif self._talking:  # the second tap; or the space came up, and the terminal did not tell
             self._end_talk()
+        elif self._lingering is not None:  # the finger slipped: the turn goes on
+            self._lingering.cancel()
+            self._lingering = None
+            self._talking = self._down = True
         else:
+            self._pressed_at = time.monotonic()
             self._feed(s.TalkPressed())
             self._talking = self._down = True
 
     def _end_talk(self) -> None:
         self._talking = self._down = False
+        if time.monotonic() - self._pressed_at < SHORT_SECONDS:
+            self._release()
+        else:
+            self._lingering = asyncio.get_running_loop().call_later(LINGER_SECONDS, self._release)
+
+    def _release(self) -> None:
+        self._lingering = None
         self._feed(s.TalkReleased())

@@ -101,6 +101,35 @@ def test_a_key_that_is_held_ends_the_turn_whatever_the_session_has_done_meanwhil
     assert log == [s.TalkPressed(), s.TalkReleased()]
 
 
+@pytest.fixture
+def long_press(monkeypatch):
+    """Every press is long enough to be meant; turns end a little after it."""
+    monkeypatch.setattr("rtchat.controls.SHORT_SECONDS", 0.0)
+    monkeypatch.setattr("rtchat.controls.LINGER_SECONDS", 0.01)
+
+
+@pytest.mark.parametrize("end", [Action.SPACE, Action.SPACE_UP])
+async def test_the_last_syllable_is_waited_for(made, long_press, end):
+    controls, log = made(push_to_talk=True)
+    controls.press(Key(Action.SPACE))
+    controls.press(Key(end))
+    assert log == [s.TalkPressed()]
+    async with asyncio.timeout(5):
+        while len(log) < 2:  # noqa: ASYNC110 - a log has no event
+            await asyncio.sleep(0.001)
+    assert log == [s.TalkPressed(), s.TalkReleased()]
+    controls.press(Key(Action.SPACE))
+    assert log[2:] == [s.TalkPressed()]
+
+
+async def test_a_finger_that_slips_does_not_end_the_turn(made, long_press):
+    controls, log = made(push_to_talk=True)
+    for action in (Action.SPACE, Action.SPACE_UP, Action.SPACE):
+        controls.press(Key(action))
+    await asyncio.sleep(0.03)  # three times as long as a turn that ends would take
+    assert log == [s.TalkPressed()]
+
+
 def test_without_push_to_talk_the_space_interrupts_whatever_the_terminal_can(made):
     controls, log = made(push_to_talk=False)
     controls.press(Key(Action.TALK, talk=Talk.HOLD))
