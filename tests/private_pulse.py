@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
@@ -92,6 +93,17 @@ class PrivatePulse:
             self._server.kill()
             self._server.wait()
             self._server = None
+
+    def freeze(self) -> None:
+        """Let the server hang; `unplug` it afterwards."""
+        if self._server is not None:
+            self._server.send_signal(signal.SIGSTOP)
+
+    @property
+    def process_id(self) -> int:
+        """Of the running server."""
+        assert self._server is not None
+        return self._server.pid
 
     def pactl(self, *arguments: str) -> str:
         """Run pactl on this server."""

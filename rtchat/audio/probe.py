@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     Progress = Callable[[float], None]
     """Told the share of the test that is over, 0 to 1."""
 
+OPEN_SECONDS = 4.0
+"""How long the devices may take to open; a quarter of a second is usual."""
 CLOSE_SECONDS = 2.0
 """How long the devices may take to close."""
 LATE_SECONDS = 4.0
@@ -64,7 +66,7 @@ async def probe(
     duplex = Duplex(deck.capture if capture else None, deck.playback if playback else None)
     thread = Worker("portaudio")
     try:
-        await thread.call(duplex.open, input_device, output_device)
+        await _opened(thread, duplex, input_device, output_device)
         await _run(deck, duplex, progress or (lambda share: None))
     finally:
         deck.over = True
@@ -72,6 +74,21 @@ async def probe(
             await asyncio.wait_for(thread.call(duplex.close), CLOSE_SECONDS)
         thread.end()
     return deck.take(duplex)
+
+
+async def _opened(thread: Worker, duplex: Duplex, input_device: str | None, output_device: str | None) -> None:
+    try:
+        await asyncio.wait_for(thread.call(duplex.open, input_device, output_device), OPEN_SECONDS)
+    except TimeoutError:
+        raise silent_system() from None
+
+
+def silent_system() -> DeviceError:
+    """PortAudio does not come back: what is behind it hangs."""
+    return DeviceError(
+        "The sound system does not answer.",
+        hint="Start the sound server again (`systemctl --user restart pipewire pulseaudio`), or use `rtchat text`.",
+    )
 
 
 async def _run(deck: _Deck, duplex: Duplex, progress: Progress) -> None:

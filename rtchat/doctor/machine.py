@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+import os
 import platform
 import shutil
 import sys
 from importlib import metadata
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from rtchat import __version__
@@ -17,9 +19,8 @@ from rtchat.settings import Settings, config_path
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
-_PROGRAM_SECONDS = 3.0
+_PROGRAM_SECONDS = 1.5
 
 
 class Package(NamedTuple):
@@ -88,12 +89,20 @@ def configuration(flags: Mapping[str, object], config: Path | None) -> tuple[Set
         settings = Settings.load(flags, config)
     except UsageError as error:
         return Settings(), problem("settings", error)
-    path = config or config_path()
-    where = str(path) if path.exists() else f"no file {path}"
+    path = config or Path(os.environ.get("RTCHAT_CONFIG") or config_path())
+    where = _short(path) if path.exists() else f"no file {_short(path)}"
     given = [row for row in settings.explain() if row.source != "default"]
     other = [row.name for row in given if not row.source.startswith((str(path), "--"))]
     also = f"; from the environment: {', '.join(other)}" if other else ""
     return settings, ok("settings", where + also)
+
+
+def _short(path: Path) -> str:
+    """With `~` for the user's own folder."""
+    try:
+        return str(Path("~") / path.relative_to(Path.home()))
+    except (ValueError, RuntimeError):
+        return str(path)
 
 
 def packages() -> list[Finding]:

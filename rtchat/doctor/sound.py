@@ -14,12 +14,13 @@ import numpy as np
 from rtchat.audio import cautions, soundchecks
 from rtchat.audio.canceller import load_canceller
 from rtchat.audio.devices import Device, Side, choose, list_devices
-from rtchat.audio.probe import probe
+from rtchat.audio.probe import OPEN_SECONDS, probe, silent_system
 from rtchat.audio.rehearsal import rehearse
 from rtchat.audio.soundcheck import FAINT_DB, QUIET_DBFS, SoundCheck, Take, advice, measure, with_voice
 from rtchat.audio.soundserver import SoundServer
 from rtchat.audio.speech import Speech
-from rtchat.audio.sweep import test_sound
+from rtchat.audio.sweep import QUIET_SECONDS, SWEEP_SECONDS, test_sound
+from rtchat.audio.worker import Worker
 from rtchat.chunk import WIRE
 from rtchat.doctor.findings import Finding, Mark, note, ok, problem
 from rtchat.errors import DeviceError, RtchatError
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
     from rtchat.audio.soundcheck import Rehearse, Samples
 
 VOICE_SECONDS = 2.5
+SHORT_SECONDS = QUIET_SECONDS + SWEEP_SECONDS
+"""What is played where there is nothing to compare it with: no speech-like sound."""
 
 Chosen = dict[Side, Device | None]
 
@@ -40,7 +43,7 @@ async def devices(input_device: str | None, output_device: str | None) -> tuple[
     """The two devices that a session would use, as far as there are any."""
     chosen: Chosen = {"microphone": None, "loudspeaker": None}
     try:
-        there = await asyncio.to_thread(list_devices)
+        there = await _list_devices()
     except RtchatError as error:
         return chosen, [problem("devices", error)]
     findings = []
@@ -55,6 +58,17 @@ async def devices(input_device: str | None, output_device: str | None) -> tuple[
         name = await asyncio.to_thread(soundchecks.known_as, device.name, side)
         findings.append(ok(side, f"{name}, {device.host_api}, {device.rate} Hz"))
     return chosen, findings
+
+
+async def _list_devices() -> list[Device]:
+    """On a thread that nobody waits for: PortAudio does not come back from a sound server that hangs."""
+    thread = Worker("portaudio")
+    try:
+        return await asyncio.wait_for(thread.call(list_devices), OPEN_SECONDS)
+    except TimeoutError:
+        raise silent_system() from None
+    finally:
+        thread.end()
 
 
 async def canceller() -> Rehearse | None:
@@ -165,10 +179,12 @@ async def keep(check: SoundCheck) -> list[Finding]:
 
 def advise(check: SoundCheck, *, canceller: bool) -> list[Finding]:
     """What the figures recommend."""
+    if check.silent or check.input_rate is None:
+        return []
     todo = advice(check, canceller=canceller)
     if todo:
         return [Finding("advice", Mark.NOTE, each) for each in todo]
-    return [ok("advice", "nothing to do")] if check.input_rate is not None and not check.silent else []
+    return [ok("advice", "nothing to do")]
 
 
 def figures(check: SoundCheck, *, canceller: bool) -> list[Finding]:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 import ssl
+import threading
 import time
+from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -65,9 +68,8 @@ async def reach(endpoint: Endpoint, limit: float) -> Reached:
 
 
 async def _steps(host: str, port: int, *, secure: bool, proxied: bool) -> Reached:
-    loop = asyncio.get_running_loop()
     begun = time.perf_counter()
-    await loop.getaddrinfo(host, port)
+    await _resolve(host, port)
     named = time.perf_counter()
     _, writer = await asyncio.open_connection(host, port, happy_eyeballs_delay=0.25)
     try:
@@ -86,3 +88,20 @@ async def _steps(host: str, port: int, *, secure: bool, proxied: bool) -> Reache
         connect_ms=(connected - named) * 1000,
         tls_ms=(done - connected) * 1000 if secure else None,
     )
+
+
+async def _resolve(host: str, port: int) -> None:
+    """Look the name up on a thread that nobody waits for: a dead name server holds its caller up for half a minute.
+
+    (The event loop's own threads are waited for when it ends.)
+    """
+    found: Future[object] = Future()
+
+    def look() -> None:
+        try:
+            found.set_result(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
+        except Exception as error:
+            found.set_exception(error)
+
+    threading.Thread(target=look, name="resolver", daemon=True).start()
+    await asyncio.shield(asyncio.wrap_future(found))

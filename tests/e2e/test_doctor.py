@@ -52,7 +52,8 @@ class Ear:
         self._thread.join(5)
         self._process.stdout.close()
         sizes = np.cumsum([len(piece) // 2 for _, piece in self._pieces]) / RATE
-        began = float(np.median(np.array([at for at, _ in self._pieces]) - sizes))
+        # A piece may come late, never early.
+        began = float(np.percentile(np.array([at for at, _ in self._pieces]) - sizes, 5))
         return began, np.frombuffer(b"".join(piece for _, piece in self._pieces), "<i2").astype(float)
 
 
@@ -80,18 +81,23 @@ def measured(pulse):
 @sound
 @slow
 def test_the_echo_of_a_room_is_measured_as_another_measurement_finds_it(rtchat, pulse, tmp_path):
-    with live_room(pulse, Room(3, shape=DESK)), measured(pulse) as truth:
-        began = time.monotonic()
-        code, out, err = rtchat("doctor", "--json", *LOCAL)
-        took = time.monotonic() - began
-    assert (code, err.count("\n")) == (0, 1) and "please be quiet" in err
-    found = json.loads(out)["sound"]
+    for _ in range(3):
+        with live_room(pulse, Room(3, shape=DESK)), measured(pulse) as truth:
+            began = time.monotonic()
+            code, out, err = rtchat("doctor", "--json", *LOCAL)
+            took = time.monotonic() - began
+        assert (code, err.count("\n")) == (0, 1) and "please be quiet" in err
+        found = json.loads(out)["sound"]
+        if not found["dropouts"]:
+            break
+    else:
+        pytest.skip("this machine is too busy to measure on: sound was lost three times")
     assert found["echo_ms"] == pytest.approx(truth["delay_ms"], abs=15)
     assert found["echo_db"] == pytest.approx(truth["level_db"], abs=2)
     assert found["noise_dbfs"] == pytest.approx(-60, abs=2)
     assert found["round_trip_ms"] > found["echo_ms"] > 60
     assert not found["silent"] and found["clipped"] == 0
-    assert took < 12 + 3  # three seconds for a busy machine
+    assert took < 12 + 6  # six seconds for a busy machine
     (file,) = (tmp_path / "state").rglob("soundchecks.json")
     assert json.loads(file.read_text())["checks"] == [found]
     assert found["input_name"] == "default (microphone)" and found["output_name"] == "default (speaker)"
@@ -142,6 +148,17 @@ def test_a_loudspeaker_s_monitor_is_no_microphone(rtchat, pulse):
     assert code == 0
     assert json.loads(out)["sound"]["echo_db"] == pytest.approx(0, abs=1)
     assert json.loads(out)["sound"]["input_name"] == "default (speaker.monitor)"
+
+
+@sound
+@slow
+def test_a_sound_server_that_hangs_holds_nothing_up(rtchat, pulse):
+    pulse.freeze()
+    try:
+        code, out, _ = rtchat("doctor", *LOCAL, seconds=30)
+    finally:
+        pulse.unplug()
+    assert code == 5 and "The sound system does not answer." in out and "\nok       network" in out
 
 
 ONE_SIDED = """

@@ -3,6 +3,8 @@
 import asyncio
 import contextlib
 import socket
+import threading
+import time
 
 import pytest
 
@@ -50,6 +52,18 @@ async def test_a_port_that_is_open():
 async def test_a_name_that_nobody_has():
     with pytest.raises(ConnectFailed, match=r"host name no-such-host\.invalid cannot be resolved"):
         await reach(url("wss://no-such-host.invalid/v1"), 5)
+
+
+def test_a_name_server_that_is_dead_holds_nothing_up(monkeypatch):
+    ended = threading.Event()
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *a, **k: ended.wait(30))
+    began = time.monotonic()
+    try:
+        with pytest.raises(ConnectFailed, match=r"did not answer within 0\.2 seconds"):
+            asyncio.run(reach(url("wss://api.example.com/v1"), 0.2))
+        assert time.monotonic() - began < 5
+    finally:
+        ended.set()
 
 
 async def test_a_port_that_is_closed():
