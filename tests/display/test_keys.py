@@ -209,6 +209,16 @@ def test_a_signal_gives_the_keyboard_back(program, number, code):
     one.assert_restored()
 
 
+@pytest.mark.parametrize("held", [False, True])
+def test_a_crash_gives_the_keyboard_back(program, held):
+    one = program(RAISES.replace("keys():", "keys(push_to_talk=True):"), kitty=31)
+    one.until(lambda: one.flags == [0, 31] and b"\x1b[?1004h" in one.sent)
+    one.press(" " if held else "m")
+    assert one.exit_code() == 1
+    one.shows("RuntimeError: in the middle")
+    one.assert_restored()
+
+
 SHELL = "import subprocess, sys; sys.exit(subprocess.call(['bash', '--norc', '-i']))"
 
 
