@@ -149,7 +149,7 @@ class PlainDisplay:
         match notice:
             case SessionStarted(server=server, model=model) if self._spoken:
                 self._note(clean(f"[connected to {server}, {model}]"))
-            case StateChanged(state=state) if self._spoken or state == "reconnecting":
+            case StateChanged() if self._spoken:
                 self._tell_state()
             case EchoTold(echo=echo, erle_db=erle_db) if self._spoken:
                 told = (echo, erle_db is not None)
