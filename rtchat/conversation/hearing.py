@@ -169,7 +169,7 @@ class Hearing:
         # "On press: cancel, truncate and clear; on release: commit and respond."
         effects = [*turn.interrupt(), s.Send(ask.InputAudioClear())]
         turn.talking = turn.responses.hold = True
-        turn.microphone.gate.talk()
+        effects += [s.Send(ask.InputAudioAppend(audio=pcm)) for pcm in turn.microphone.gate.talk()]
         return [*effects, *turn.status.go(Trigger.SPEECH), *turn.settle()]
 
     def _talk_released(self, _: s.TalkReleased) -> list[s.Effect]:

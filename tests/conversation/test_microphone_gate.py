@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import pytest
+
 from rtchat.chunk import WIRE
-from rtchat.conversation.microphone_gate import LOOK_BACK_MS, TAIL_MS, MicrophoneGate
+from rtchat.conversation.microphone_gate import LOOK_BACK_MS, PRE_ROLL_MS, TAIL_MS, MicrophoneGate
 
 VOICE = b"\x01\x02" * WIRE.samples_in(20)
 SILENCE = bytes(len(VOICE))
@@ -58,6 +60,25 @@ def test_push_to_talk_sends_nothing_between_presses():
     assert key.pass_through(VOICE, sounding=True) == [VOICE]
     assert key.let_go() == 20.0
     assert key.pass_through(VOICE, sounding=False) == []
+
+
+def test_a_press_brings_the_moment_before_it():
+    key, chunks = gate(push_to_talk=True), numbered(30)
+    assert feed(key, chunks) == []
+    before = key.talk()
+    assert before == chunks[-len(before) :]
+    assert PRE_ROLL_MS <= WIRE.ms(b"".join(before)) < PRE_ROLL_MS + 20
+    assert key.let_go() == 0.0
+    assert key.talk() == []
+
+
+@pytest.mark.parametrize(("option", "sounding"), [("muted", False), ("half_duplex", True)])
+def test_nothing_from_before_a_press_that_was_not_to_be_heard(option, sounding):
+    key = gate(push_to_talk=True)
+    key.pass_through(VOICE, sounding=False)
+    setattr(key, option, True)
+    key.pass_through(VOICE, sounding=sounding)
+    assert key.talk() == []
 
 
 def test_release_without_press():
