@@ -18,7 +18,7 @@ import numpy as np
 import soxr
 
 from rtchat.audio.duplex import Duplex, now
-from rtchat.audio.soundcheck import Take
+from rtchat.audio.take import Take
 from rtchat.audio.worker import Worker
 from rtchat.chunk import WIRE, AudioFormat, to_pcm16
 from rtchat.errors import DeviceError

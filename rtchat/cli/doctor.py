@@ -24,7 +24,9 @@ def doctor(
     no_sound: Annotated[bool, typer.Option("--no-sound", help="Play nothing, and do not listen.")] = False,
     voice: Annotated[
         bool | None,
-        typer.Option("--voice/--no-voice", help="Ask you to say something, and measure it: so on a terminal."),
+        typer.Option(
+            "--voice/--no-voice", help="Ask you to say something, and measure your voice; by default on a terminal."
+        ),
     ] = None,
     server: Annotated[
         str | None, typer.Option("--server", help="auto, openai, azure, local, or a ws(s):// address.")

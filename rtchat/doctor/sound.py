@@ -16,10 +16,11 @@ from rtchat.audio.canceller import load_canceller
 from rtchat.audio.devices import Device, Side, choose, list_devices
 from rtchat.audio.probe import OPEN_SECONDS, probe, silent_system
 from rtchat.audio.rehearsal import rehearse
-from rtchat.audio.soundcheck import FAINT_DB, QUIET_DBFS, SoundCheck, Take, advice, measure, with_voice
+from rtchat.audio.soundcheck import FAINT_DB, QUIET_DBFS, SoundCheck, advice
 from rtchat.audio.soundserver import SoundServer
 from rtchat.audio.speech import Speech
 from rtchat.audio.sweep import QUIET_SECONDS, SWEEP_SECONDS, test_sound
+from rtchat.audio.take import Take, measure, with_voice
 from rtchat.audio.worker import Worker
 from rtchat.chunk import WIRE
 from rtchat.doctor.findings import Finding, Mark, note, ok, problem
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
     from rtchat.audio.places import Place
     from rtchat.audio.probe import Progress
-    from rtchat.audio.soundcheck import Rehearse, Samples
+    from rtchat.audio.take import Rehearse, Samples
 
 VOICE_SECONDS = 2.5
 SHORT_SECONDS = QUIET_SECONDS + SWEEP_SECONDS

@@ -8,8 +8,8 @@ from live_room import live_room
 from rooms import RATE, Room, Shape
 
 from rtchat.audio.probe import probe
-from rtchat.audio.soundcheck import measure
 from rtchat.audio.sweep import test_sound as make_sound
+from rtchat.audio.take import measure
 from rtchat.errors import DeviceError
 
 pytestmark = pytest.mark.sound
