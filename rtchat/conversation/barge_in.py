@@ -50,8 +50,7 @@ class BargeIn:
 
     def lost(self) -> None:
         """There is no server: what has not left never will, and nothing of the talk key's turn has arrived."""
-        self.gate.release()
-        self.gate.let_go()
+        self.gate.forget()
 
     def _restore(self) -> list[Effect]:
         if not self._ducked:

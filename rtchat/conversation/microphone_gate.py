@@ -83,6 +83,12 @@ class MicrophoneGate:
         talked, self._talked_ms = self._talked_ms, None
         return talked
 
+    def forget(self) -> None:
+        """Send nothing of what has come so far; the key is up."""
+        self.release()
+        self._before.clear()
+        self._talked_ms = None
+
     def _while_key_is(self, pcm: bytes, ms: float, *, shut: bool) -> list[bytes]:
         if self._talked_ms is not None:
             self._talked_ms += ms

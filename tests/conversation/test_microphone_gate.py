@@ -81,6 +81,15 @@ def test_nothing_from_before_a_press_that_was_not_to_be_heard(option, sounding):
     assert key.talk() == []
 
 
+def test_what_is_forgotten_is_never_sent():
+    key = gate(push_to_talk=True)
+    key.pass_through(VOICE, sounding=False)
+    key.forget()
+    assert key.talk() == []
+    key.forget()
+    assert key.let_go() is None
+
+
 def test_release_without_press():
     assert gate(push_to_talk=True).let_go() is None
 
