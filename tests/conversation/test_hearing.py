@@ -332,7 +332,7 @@ def test_mute(talk, says, tell):
 def test_push_to_talk(talk, says, tell):
     conversation = talk(push_to_talk=True)
     assert tell(conversation, VOICE) == []
-    assert tell(conversation, TalkPressed()) == [Send(ask.InputAudioClear()), state("hearing")]
+    assert tell(conversation, TalkPressed()) == [Send(ask.InputAudioClear()), append(), state("hearing")]
     assert tell(conversation, *[VOICE] * 5) == [append()] * 5
     assert tell(conversation, TalkReleased()) == [Send(ask.InputAudioCommit()), state("thinking"), create(1)]
     assert tell(conversation, says.cleared(), says.committed(), says.spoken()) == [
