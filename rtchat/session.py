@@ -22,7 +22,7 @@ import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
 from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from rtchat.audio.sound import Sound
 from rtchat.catalog import cost_usd
@@ -31,7 +31,15 @@ from rtchat.conversation import signals as s
 from rtchat.conversation.interpreter import Interpreter
 from rtchat.conversation.ledger import Ledger
 from rtchat.conversation.machine import Conversation
-from rtchat.conversation.notices import ErrorTold, Interruption, Notice, SessionEnded, StateChanged, TurnEnded
+from rtchat.conversation.notices import (
+    DeviceTold,
+    ErrorTold,
+    Interruption,
+    Notice,
+    SessionEnded,
+    StateChanged,
+    TurnEnded,
+)
 from rtchat.conversation.reaction import Reaction
 from rtchat.conversation.state import State
 from rtchat.display.base import Display
@@ -44,9 +52,12 @@ from rtchat.plan import Echo, Plan
 from rtchat.protocol.error_codes import EXPIRED_CODES
 from rtchat.protocol.server_events import SpeechStarted
 from rtchat.recording import Recording
-from rtchat.sound_side import OpenSound, SoundSide
+from rtchat.sound_side import SoundSide
 from rtchat.tools.registry import Registry
 from rtchat.watch import Watch
+
+if TYPE_CHECKING:
+    from rtchat.sound_side import OpenSound
 
 STALL_SECONDS = 60.0
 """A server that owes an answer and says nothing at all for so long is lost."""
@@ -303,6 +314,8 @@ class Session:
                 self.idle.clear()
         elif isinstance(notice, TurnEnded):
             self._check_limits()
+        elif isinstance(notice, DeviceTold) and self._recording is not None:
+            self._recording.describe(**{notice.side: notice.name})
 
     def _check_limits(self) -> None:
         settings, ledger = self._plan.settings, self._ledger

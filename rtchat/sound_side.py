@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack
-from typing import Any
+from typing import TYPE_CHECKING
 
 from rtchat.audio.devices import Side
 from rtchat.audio.sound import Caution, Sound, SoundRequest
@@ -16,9 +16,12 @@ from rtchat.errors import DeviceError
 from rtchat.modes import SessionKind
 from rtchat.plan import NO_CANCELLER, Echo, Plan
 
-METER_SECONDS = 0.1
+if TYPE_CHECKING:
+    from rtchat.audio.sound import Tap
 
-OpenSound = Callable[[SoundRequest, Any], Sound]
+    OpenSound = Callable[[SoundRequest, Tap | None], Sound]
+
+METER_SECONDS = 0.1
 
 
 class SoundSide:
@@ -45,7 +48,7 @@ class SoundSide:
         *,
         show: Callable[[Notice], None],
         feed: Callable[[object], None],
-        tap: Any,
+        tap: Tap | None,
         typed: bool,
         open_sound: OpenSound = Sound,
     ) -> None:

@@ -227,6 +227,11 @@ def test_headphones_and_files_have_no_echo():
     assert plan(Mode.TEXT, speak=True).rules.echo == "none"
 
 
+def test_answers_go_on_after_a_false_alarm_where_that_is_asked_for():
+    assert plan(resume_false_interruptions=True).rules.resume_false_interruptions
+    assert not plan().rules.resume_false_interruptions
+
+
 def test_sensitivity_and_gain_reach_the_sound():
     asked = plan(sensitivity="high", auto_gain=True).sound()
     assert (asked.sensitivity, asked.auto_gain) == ("high", True)

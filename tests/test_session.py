@@ -12,6 +12,7 @@ import pytest
 from websockets.asyncio.server import serve
 
 from rtchat.conversation import notices as n
+from rtchat.conversation import signals as s
 from rtchat.display.bindings import Action, Key
 from rtchat.errors import ConnectFailed, ConnectionLost, DeviceError, Refused, UsageError
 from rtchat.link import dialers
@@ -267,6 +268,20 @@ async def test_a_file_that_is_no_wav_is_wrong_usage(tmp_path):
     (tmp_path / "x.wav").write_text("no")
     outcome, _ = await run(a_plan(Mode.INTERACTIVE, input_wav=tmp_path / "x.wav", output_wav=tmp_path / "o.wav"))
     assert isinstance(outcome.error, UsageError)
+
+
+@pytest.mark.needs("espeak-ng")
+async def test_the_recording_names_the_devices_that_serve(tmp_path):
+    recording = Recording.start(tmp_path / "kept", {})
+
+    async def lines(session):
+        session.feed(s.DeviceLost("loudspeaker"))
+        session.feed(s.DeviceFound("loudspeaker", "Desk"))
+        yield "repeat after me: yes"
+
+    outcome, _ = await run(a_plan(speak=True, output_wav=tmp_path / "o.wav"), lines=lines, recording=recording)
+    assert outcome.error is None
+    assert json.loads((recording.folder / "session.json").read_text())["loudspeaker"] == "Desk"
 
 
 # --- keys -------------------------------------------------------------------------------------------------

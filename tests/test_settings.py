@@ -248,3 +248,18 @@ def test_values_in_words():
         "none",
         "not set",
     )
+
+
+def test_what_is_done_about_interruptions(monkeypatch):
+    settings = Settings.load()
+    assert (settings.sensitivity, settings.auto_gain, settings.resume_false_interruptions) == (
+        "medium",
+        False,
+        False,
+    )
+    write_config('sensitivity = "Low"\nresume_false_interruptions = true\n')
+    monkeypatch.setenv("RTCHAT_AUTO_GAIN", "yes")
+    settings = Settings.load()
+    assert (settings.sensitivity, settings.auto_gain, settings.resume_false_interruptions) == ("low", True, True)
+    assert sources(settings)["auto_gain"] == "RTCHAT_AUTO_GAIN"
+    assert "--sensitivity must be low, medium or high" in fails({"sensitivity": "extreme"}).message
