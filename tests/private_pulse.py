@@ -125,7 +125,7 @@ class PrivatePulse:
             options: More arguments of module-null-sink.
             properties: More properties of the device.
         """
-        described = f"sink_properties=device.description=Test-{loudspeaker.capitalize()} {properties}".rstrip()
+        described = f'sink_properties="device.description=Test-{loudspeaker.capitalize()} {properties}"'
         name = f"sink_name={loudspeaker}"
         self.pactl("load-module", "module-null-sink", name, "norewinds=1", described, *options)
 

@@ -45,7 +45,8 @@ if TYPE_CHECKING:
 CLOSE_SECONDS = 2.0
 """How long the devices may take to close; a quarter of a second is usual."""
 
-_DROP_SECONDS = 1.0
+_DROP_SECONDS = 0.5
+_LOST_SECONDS = 1.5
 _MEND_SECONDS = 8.0
 _TELEPHONY_RATE = 16_000
 _PAUSES = (0.0, 0.1, 0.2, 0.4, 1.0)
@@ -152,9 +153,13 @@ class Keeper:
             self._start_over()
 
     async def _mend(self) -> None:
+        mending = asyncio.ensure_future(self._thread.call(self._duplex.mend))
         seconds = _MEND_SECONDS * 2 ** min(self._hung, 4)
         try:
-            missing = await asyncio.wait_for(self._thread.call(self._duplex.mend), seconds)
+            await asyncio.wait([mending], timeout=_LOST_SECONDS)
+            if not mending.done():
+                self._note()
+            missing = await asyncio.wait_for(mending, seconds)
         except TimeoutError:
             self._hung += 1
             self._start_over()
@@ -162,6 +167,8 @@ class Keeper:
         else:
             self._hung = 0
             self._duplex.attach()
+        finally:
+            mending.cancel()
         self._tries = self._tries + 1 if missing else 0
         self._try_at = now() + _PAUSES[min(self._tries, len(_PAUSES) - 1)]
         await self._server.look()

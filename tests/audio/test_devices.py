@@ -1,6 +1,6 @@
 import pytest
 
-from rtchat.audio.devices import Device, choose, list_devices, looks_like_headphones
+from rtchat.audio.devices import Device, choose, fresh_devices, list_devices, looks_like_headphones
 from rtchat.errors import DeviceError
 
 LAPTOP = Device(0, "Built-in Microphone", "Core Audio", 1, 0, 48_000, default_input=True)
@@ -92,3 +92,21 @@ def test_the_machines_own_devices_are_listed(pulse):
     default = next(device for device in devices if device.name == "default")
     assert (default.host_api, default.default_input, default.default_output) == ("ALSA", True, True)
     assert choose(devices, "headset", "microphone").name == "test_headset"
+
+
+@pytest.mark.sound
+def test_devices_that_came_after_portaudio_was_started_are_seen_by_another_process(pulse):
+    before = list_devices()
+    conf = pulse.folder / "alsa.conf"
+    usual = conf.read_text()
+    try:
+        conf.write_text(f"{usual}\npcm.test_new {{ type pulse hint {{ show on }} }}\n")
+        assert {device.name for device in fresh_devices()} - {device.name for device in before} == {"test_new"}
+    finally:
+        conf.write_text(usual)
+
+
+@pytest.mark.sound
+def test_without_any_device_there_are_no_fresh_ones(pulse):
+    pulse.unplug()
+    assert fresh_devices() == []

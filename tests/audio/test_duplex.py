@@ -49,6 +49,13 @@ def wait_for_failure(opened: Duplex) -> DeviceError:
     return failure
 
 
+def wait_until(condition) -> bool:
+    deadline = duplex.now() + 10
+    while not condition() and duplex.now() < deadline:
+        threading.Event().wait(0.02)
+    return condition()
+
+
 def check_times(calls: list[tuple[int, float]], rate: int) -> None:
     """Each block's time is where the block before it ended, within 20 ms, once the device runs."""
     for (frames, at), (_, following) in pairwise(calls[20:]):
@@ -192,3 +199,53 @@ def test_without_a_sound_server_opening_is_one_sentence(pulse):
         assert caught.value.hint
     finally:
         opened.close()
+
+
+@pytest.mark.sound
+def test_what_was_dropped_is_mended_and_flows_only_once_it_is_attached(pulse):
+    ends = Ends()
+    opened = Duplex(ends.capture, ends.playback)
+    try:
+        opened.open(None, None)
+        ends.wait()
+        other = opened.running["microphone"]
+        opened.drop(opened.running["loudspeaker"])
+        assert list(opened.running) == ["microphone"]
+        before = len(ends.filled)
+        assert opened.mend() == []
+        assert opened.running["microphone"] is other
+        assert opened.running["loudspeaker"].calls > 0 and len(ends.filled) == before
+        assert opened.gone_at["loudspeaker"] < duplex.now()
+        opened.attach()
+        ends.enough["loudspeaker"].clear()
+        assert ends.enough["loudspeaker"].wait(10)
+    finally:
+        opened.close()
+
+
+@pytest.mark.sound
+def test_what_is_missing_is_found_again_once_the_sound_server_is_back(pulse):
+    ends = Ends()
+    opened = Duplex(ends.capture, ends.playback)
+    try:
+        opened.open(None, None)
+        ends.wait()
+        pulse.unplug()
+        for its in opened.running.values():
+            assert wait_until(lambda its=its: its.stopped)  # closed before that, PortAudio may never return
+            opened.drop(its)
+        assert sorted(opened.mend()) == ["loudspeaker", "microphone"]
+        pulse.start()
+        assert opened.mend() == []
+        assert opened.failure() is None
+    finally:
+        opened.close()
+
+
+@pytest.mark.sound
+def test_what_opens_for_nobody_is_closed(pulse):
+    opened = Duplex(None, Ends().playback)
+    opened.wanted = {"loudspeaker": None}
+    opened.end()
+    opened.mend()
+    assert opened.running == {}

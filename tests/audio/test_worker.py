@@ -76,3 +76,17 @@ async def test_a_hanging_call_does_not_hold_up_the_end():
     for thread in named():
         thread.join(10)
     assert named() == []
+
+
+async def test_a_worker_that_is_left_makes_one_last_call_when_the_hanging_one_comes_back():
+    worker, go_on, last = Worker("test worker"), threading.Event(), threading.Event()
+    hanging = asyncio.create_task(worker.call(go_on.wait))
+    await asyncio.sleep(0)
+    worker.leave(last.set)
+    assert not last.is_set()
+    go_on.set()
+    assert await asyncio.to_thread(last.wait, 10)
+    assert await hanging
+    for thread in named():
+        thread.join(10)
+    assert named() == []

@@ -1,0 +1,78 @@
+import asyncio
+import os
+import time
+
+import pytest
+
+from rtchat.audio.duplex import Duplex
+from rtchat.audio.soundserver import SoundServer
+
+pytestmark = pytest.mark.sound
+
+
+@pytest.fixture
+def playing(pulse):
+    """This process plays silence to the server."""
+    duplex = Duplex(None, lambda form: lambda frames, at: bytes(frames * form.frame_bytes))
+    duplex.open(None, None)
+    yield pulse
+    duplex.close()
+    pulse.unplug()
+
+
+async def test_the_device_behind_this_processs_stream_is_known(playing):
+    server = SoundServer(lambda: None)
+    await server.look()
+    assert {side: place.name for side, place in server.places.items()} == {"loudspeaker": "Test-Speaker"}
+
+
+async def test_a_move_is_told_and_volumes_are_not(playing):
+    told = asyncio.Event()
+    server = SoundServer(told.set)
+    await server.look()
+    watching = asyncio.create_task(server.watch())
+    try:
+        playing.plug_in("other")
+        for _ in range(40):  # until the subscription has begun
+            await asyncio.to_thread(playing.pactl, "set-default-sink", "other")
+            await asyncio.to_thread(playing.pactl, "set-default-sink", "speaker")
+            if told.is_set():
+                break
+        await asyncio.to_thread(playing.pactl, "set-default-sink", "other")
+        async with asyncio.timeout(10):
+            while server.places["loudspeaker"].name != "Test-Other":
+                told.clear()
+                await told.wait()
+        assert 0 < server.changed_at <= time.perf_counter()
+        await asyncio.sleep(0.5)  # what the moves themselves have changed is over
+        told.clear()
+        for percent in ("60%", "80%", "100%"):
+            await asyncio.to_thread(playing.pactl, "set-sink-volume", "other", percent)
+        await asyncio.sleep(0.3)
+        assert not told.is_set()
+    finally:
+        watching.cancel()
+        await asyncio.wait([watching])
+
+
+async def test_a_server_that_is_gone_has_no_places_and_nothing_is_left_running(playing):
+    server = SoundServer(lambda: None)
+    await server.look()
+    watching = asyncio.create_task(server.watch())
+    playing.unplug()
+    await server.look()
+    assert server.places == {}
+    watching.cancel()
+    await asyncio.wait([watching])
+
+
+async def test_without_pactl_nothing_is_known_and_nothing_fails(playing, monkeypatch):
+    monkeypatch.setenv("PATH", os.devnull)
+    server = SoundServer(lambda: None)
+    await server.look()
+    assert server.places == {}
+    watching = asyncio.create_task(server.watch())
+    await asyncio.sleep(0)
+    assert not watching.done()
+    watching.cancel()
+    await asyncio.wait([watching])
