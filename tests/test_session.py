@@ -6,6 +6,7 @@ import asyncio
 import json
 import wave
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import date
 
 import pytest
@@ -461,6 +462,37 @@ async def test_a_session_whose_hour_is_over_goes_on_in_the_next_hour():
         outcome, _ = await run(a_plan(), endpoint=endpoint, lines=lines, display=display)
     assert (outcome.error, display.said()) == (None, ["One.", "Two."])
     assert "60 minutes" in display.of(n.ErrorTold)[0].message
+
+
+async def test_a_translation_goes_on_at_the_server_that_comes_back(tmp_path):
+    with wave.open(str(tmp_path / "quiet.wav"), "wb") as wav:
+        wav.setparams((1, 2, 24_000, 0, "NONE", ""))
+        wav.writeframes(bytes(24_000 * 2 * 2))
+    session, came = {"type": "translation", "id": "sess_1", "model": "gpt-realtime-translate"}, []
+
+    async def greets(socket):
+        await socket.send(json.dumps({"type": "session.created", "session": session}))
+        assert json.loads(await socket.recv())["type"] == "session.update"
+        await socket.send(json.dumps({"type": "session.updated", "session": session}))
+
+    async def restarts(socket):
+        await greets(socket)
+        await socket.recv()
+        await socket.close(1012)
+
+    async def goes_on(socket):
+        await greets(socket)
+        while not came or came[-1] != "session.close":
+            came.append(json.loads(await socket.recv())["type"])
+        await socket.send(json.dumps({"type": "session.closed"}))
+        await socket.wait_closed()
+
+    plan = a_plan(Mode.TRANSLATOR, to="es", input_wav=tmp_path / "quiet.wav", output_wav=tmp_path / "o.wav")
+    async with server_that(one_after_the_other(restarts, goes_on)) as endpoint:
+        outcome, display = await run(plan, endpoint=replace(endpoint, translation=True))
+    assert (outcome.error, outcome.ended.reason) == (None, "done")
+    assert n.StateChanged("reconnecting") in display.notices
+    assert set(came) == {"session.input_audio_buffer.append", "session.close"}
 
 
 async def test_a_server_that_refuses_to_have_us_back_is_the_end():
