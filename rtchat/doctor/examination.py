@@ -51,7 +51,7 @@ async def examine(
     online = asyncio.create_task(_online(plan))
     try:
         if not report.has_problem("PyAudio"):
-            chosen, found = await sound.devices(settings.input_device, settings.output_device)
+            chosen, found = await sound.devices(settings)
             report.add(*found)
             if play and any(chosen.values()):
                 await _listen(report, chosen, voice=voice)

@@ -28,10 +28,12 @@ from rtchat.errors import DeviceError, RtchatError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from rtchat.audio.places import Place
     from rtchat.audio.probe import Progress
     from rtchat.audio.take import Rehearse, Samples
+    from rtchat.settings import Settings
 
 VOICE_SECONDS = 2.5
 SHORT_SECONDS = QUIET_SECONDS + SWEEP_SECONDS
@@ -40,16 +42,22 @@ SHORT_SECONDS = QUIET_SECONDS + SWEEP_SECONDS
 Chosen = dict[Side, Device | None]
 
 
-async def devices(input_device: str | None, output_device: str | None) -> tuple[Chosen, list[Finding]]:
-    """The two devices that a session would use, as far as there are any."""
+async def devices(settings: Settings) -> tuple[Chosen, list[Finding]]:
+    """The two devices that a session would use, as far as there are any and no file stands in for them."""
     chosen: Chosen = {"microphone": None, "loudspeaker": None}
     try:
-        there = await _list_devices()
+        there = [] if settings.input_wav and settings.output_wav else await _list_devices()
     except RtchatError as error:
         return chosen, [problem("devices", error)]
     findings = []
-    sides: tuple[tuple[Side, str | None], ...] = (("microphone", input_device), ("loudspeaker", output_device))
-    for side, wanted in sides:
+    sides: tuple[tuple[Side, str | None, Path | None], ...] = (
+        ("microphone", settings.input_device, settings.input_wav),
+        ("loudspeaker", settings.output_device, settings.output_wav),
+    )
+    for side, wanted, file in sides:
+        if file is not None:
+            findings.append(ok(side, f"the file {file}"))
+            continue
         try:
             device = choose(there, wanted, side)
         except DeviceError as error:

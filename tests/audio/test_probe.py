@@ -23,6 +23,8 @@ async def test_the_echo_of_a_room_is_measured(pulse):
     with live_room(pulse, Room(3, shape=Shape(delay_ms=20, rt60=0.25, echo_db=-15, noise_dbfs=-60))):
         take = await probe(SOUND.samples)
     check = measure(SOUND, take, None)
+    if check.dropouts:
+        pytest.skip("this machine is too busy to measure on: sound was lost")
     assert (take.input_name, take.output_name) == ("default", "default")
     assert check.echo_db == pytest.approx(-16, abs=2)
     assert check.noise_dbfs == pytest.approx(-60, abs=2)

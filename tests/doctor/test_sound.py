@@ -13,6 +13,7 @@ from rtchat.audio.soundcheck import SoundCheck
 from rtchat.audio.sweep import test_sound
 from rtchat.doctor import sound
 from rtchat.doctor.findings import Mark
+from rtchat.settings import Settings
 
 GOOD = SoundCheck(
     "m", "l", 48_000, 48_000, noise_dbfs=-60, peak_dbfs=-30, echo_db=-20, echo_ms=30, round_trip_ms=70,
@@ -126,7 +127,7 @@ async def test_only_what_is_about_two_working_devices_is_kept(monkeypatch, tmp_p
 
 @pytest.mark.sound
 async def test_the_devices_that_would_be_used(pulse):
-    chosen, found = await sound.devices(None, "headset")
+    chosen, found = await sound.devices(Settings(output_device="headset"))
     assert chosen["microphone"].name == "default" and chosen["loudspeaker"].name == "test_headset"
     assert [each.check for each in found] == ["microphone", "loudspeaker"]
     assert found[0].text.startswith("default (microphone), ALSA, ")
@@ -134,7 +135,7 @@ async def test_the_devices_that_would_be_used(pulse):
 
 @pytest.mark.sound
 async def test_a_device_that_is_not_there_is_a_problem_and_the_other_is_looked_at(pulse):
-    chosen, found = await sound.devices("trumpet", None)
+    chosen, found = await sound.devices(Settings(input_device="trumpet"))
     assert chosen["microphone"] is None and chosen["loudspeaker"] is not None
     assert [each.mark for each in found] == [Mark.PROBLEM, Mark.OK] and found[0].code == 5
 
@@ -142,7 +143,7 @@ async def test_a_device_that_is_not_there_is_a_problem_and_the_other_is_looked_a
 @pytest.mark.sound
 @pytest.mark.needs("flite")
 async def test_a_voice_is_heard_and_silence_is_not(pulse):
-    chosen, _ = await sound.devices(None, None)
+    chosen, _ = await sound.devices(Settings())
     talking = asyncio.create_task(
         asyncio.to_thread(pulse.speak, to_wire(utter("flite rms", "one two three").samples))
     )
