@@ -30,7 +30,8 @@ from private_pulse import PrivatePulse
 
 from rtchat.audio.microphone import Microphone
 from rtchat.audio.sound import Sound
-from rtchat.conversation.notices import Interruption
+from rtchat.conversation.notices import Interruption, StateChanged
+from rtchat.conversation.signals import Captured
 from rtchat.link import dialers
 from rtchat.modes import Mode
 from rtchat.plan import make_plan
@@ -143,8 +144,9 @@ async def run_server(times: int) -> None:
 class TimedSound(Sound):
     """Notes when the callback ran that completed each chunk, and when each delta lay in the playback buffer."""
 
-    def __init__(self, request, tap=None) -> None:
+    def __init__(self, request, tap, display: Quiet) -> None:
         super().__init__(request, tap)
+        self.display = display
         self.called = 0.0
         self.chunks: list[tuple[float, int]] = []
         self.played: list[float] = []
@@ -166,6 +168,16 @@ class TimedSound(Sound):
         self.chunks.append((self.called, len(chunk)))
         super()._note_chunk(at, chunk)
 
+    async def microphone(self):
+        early = 0
+        async for signal in super().microphone():
+            if self.display.connecting and isinstance(signal, Captured):
+                early += 1  # nobody is there yet: it is not sent
+            elif early:
+                del self.chunks[:early]
+                early = 0
+            yield signal
+
     def play(self, item_id: str, content_index: int, pcm: bytes) -> None:
         super().play(item_id, content_index, pcm)
         self.played.append(time.monotonic())
@@ -175,11 +187,14 @@ class Quiet:
     """A display that keeps interruptions."""
 
     closed = False
+    connecting = True
 
     def __init__(self) -> None:
         self.interruptions: list[Interruption] = []
 
     def show(self, t, notice) -> None:
+        if isinstance(notice, StateChanged):
+            self.connecting = notice.state == "connecting"
         if isinstance(notice, Interruption):
             self.interruptions.append(notice)
 
@@ -202,7 +217,7 @@ async def run_session(address: str) -> tuple[TimedSound, Quiet]:
     opened: list[TimedSound] = []
 
     def open_sound(request, tap) -> TimedSound:
-        opened.append(TimedSound(request, tap))
+        opened.append(TimedSound(request, tap, display))
         return opened[-1]
 
     await Session(plan, dialers.url(address), display, open_sound=open_sound).run()
