@@ -2,12 +2,13 @@
 
 ::
 
-    played ─> FarEnd ──────────────────────────┐ LEAD_SECONDS early
+    played ─> FarEnd ──────────────────────────┐ early, by the lead
     feed ─> while something sounds, and TAIL_SECONDS longer: canceller ─> fade ─> chunk ─> Measure: erle_db, verdict
          └> else: as it is ────────────────────────────────────────────┘
 
 The canceller takes whatever delay there is between a sample's time and its echo, as long as the echo comes after
-what it is the echo of; the lead sees to it where a device says too late a time.
+what it is the echo of. So the far end is ahead of its time, in case a device says too late a one, by as much as is
+known when the microphone's chunk comes: that comes before its echo whatever the devices say.
 """
 
 from __future__ import annotations
@@ -17,11 +18,11 @@ from collections.abc import Callable
 import numpy as np
 
 from rtchat.audio.echo_measure import Measure, Verdict
-from rtchat.audio.far_end import FarEnd
+from rtchat.audio.far_end import SEAM_SECONDS, FarEnd
 from rtchat.chunk import WIRE, level_dbfs, to_float, to_pcm16
 
-LEAD_SECONDS = 0.02
-"""How far the far end is ahead. More is not known in time: a device takes its sound some 24 ms early."""
+LEAD_SECONDS = 0.04
+"""How far the far end is ahead at most. With 430 ms from a sample's time to its echo the canceller can no more."""
 
 TAIL_SECONDS = 0.7
 """An echo may come so long after its sound: a third of a second of delay, as much of reverberation."""
@@ -29,6 +30,7 @@ TAIL_SECONDS = 0.7
 Process = Callable[[bytes, bytes], bytes]
 """(near, far) -> near without far, 10 ms frames: `canceller.Canceller.process`."""
 
+_MARGIN_SECONDS = 0.005  # callbacks are late by so much
 _WARM_CHUNKS = 2  # of the past, for what the canceller holds back of the last time
 
 
@@ -43,7 +45,7 @@ class Echo:
         active: Something played within the tail: the last chunk came from the canceller.
         raw_dbfs: RMS of the last chunk as it was recorded.
         dbfs: RMS of the last chunk as it was given.
-        far: What the loudspeaker played around the last chunk, as long: `LEAD_SECONDS` early.
+        far: What the loudspeaker played around the last chunk, as long, and as early as it was given.
     """
 
     def __init__(self, process: Process, *, bypass: bool = True) -> None:
@@ -56,6 +58,8 @@ class Echo:
         self._measure = Measure()
         self._before: list[bytes] = []
         self._chunk_at: float | None = None
+        self._lead = LEAD_SECONDS
+        self._asked = float("-inf")
 
     def played(self, begins: float, pcm: bytes) -> None:
         """Note what leaves the loudspeaker, before the chunk of the microphone that may hear it.
@@ -64,8 +68,15 @@ class Echo:
             begins: Seconds at which its first sample leaves, steady; later than all before.
             pcm: 24 kHz mono PCM16, any length, as played: ducked and faded.
         """
-        if pcm:
-            self._far.played(begins, pcm)
+        if not pcm:
+            return
+        known = self._far.ends
+        if known is not None and known < self._asked and begins - known < SEAM_SECONDS:
+            # It was wanted before it was known: a device takes its sound only a little before it is heard.
+            less = self._asked - known + _MARGIN_SECONDS
+            self._lead -= less
+            self._asked -= less
+        self._far.played(begins, pcm)
 
     def feed(self, at: float, pcm: bytes) -> bytes:
         """The next chunk of the microphone.
@@ -79,7 +90,8 @@ class Echo:
         """
         samples = WIRE.samples(pcm)
         ends = at + self._seconds(at, samples)
-        far = self._far.between(at + LEAD_SECONDS, ends + LEAD_SECONDS, samples)
+        self._asked = ends + self._lead
+        far = self._far.between(at + self._lead, self._asked, samples)
         given = self._given(pcm, far, self._audible(at))
         self.raw_dbfs = self.dbfs = level_dbfs(pcm)
         self.far = far

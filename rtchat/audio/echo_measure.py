@@ -29,7 +29,7 @@ _CHUNK_SECONDS = 0.02
 _WINDOW = 400  # chunks of 20 ms: eight seconds of the assistant's speech
 _LEAST = 150
 _EVERY = 50
-_LATEST = 22  # chunks by which an echo may come later than its sound
+_LATEST = 35  # chunks by which an echo may come later than its sound
 _BANDS = (200, 400, 700, 1100, 1600, 2300, 3200, 4500, 7000)  # Hz
 _DECAY = 4.0  # dB by which reverberation falls in a chunk
 

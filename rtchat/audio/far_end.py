@@ -13,8 +13,10 @@ import numpy as np
 
 from rtchat.chunk import WIRE, to_float, to_pcm16
 
+SEAM_SECONDS = 0.002
+"""Pieces nearer than this follow each other: a clock corrects itself by less."""
+
 _KEPT_SECONDS = 1.0
-_SEAM_SECONDS = 0.002  # pieces nearer than this follow each other: a clock corrects itself by less
 _TAPS = 16  # of the interpolation; with so many phases it is right to 50 dB up to 8 kHz
 _PHASES = 512
 
@@ -37,9 +39,9 @@ class FarEnd:
         """Take the next piece that leaves the loudspeaker, in the order of their times."""
         if self.ends is None or begins - self.ends > _KEPT_SECONDS:
             self._forget_all()
-        elif begins - self.ends > _SEAM_SECONDS:
+        elif begins - self.ends > SEAM_SECONDS:
             self._add(self.ends, bytes(2 * round((begins - self.ends) * WIRE.rate)))
-        elif self.ends - begins > _SEAM_SECONDS:
+        elif self.ends - begins > SEAM_SECONDS:
             self._cut(begins)
         self._add(begins, pcm)
         self.ends = begins + WIRE.samples(pcm) / WIRE.rate
@@ -87,7 +89,7 @@ class FarEnd:
     def _cut(self, at: float) -> None:
         """Forget what was to be played from this time on."""
         position = round(self._position(at))
-        keep = bisect_right(self._times, at - _SEAM_SECONDS)
+        keep = bisect_right(self._times, at - SEAM_SECONDS)
         del self._times[keep:], self._positions[keep:]
         del self._pcm[2 * max(0, position - self._first) :]
 

@@ -24,8 +24,10 @@ def assistant(seconds: float, begins: float) -> np.ndarray:
     return far
 
 
-def through(room: Room, echo: Echo, far: np.ndarray, near: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """What the microphone heard, and what `echo` made of it."""
+def through(
+    room: Room, echo: Echo, far: np.ndarray, near: np.ndarray, *, off: float = 0.0
+) -> tuple[np.ndarray, np.ndarray]:
+    """What the microphone heard, and what `echo` made of it; the loudspeaker's times are late by so much."""
     clocks = {"loudspeaker": DeviceClock(RATE), "microphone": DeviceClock(RATE)}
     raw, given = [], []
     for block in devices(room, far, near, block_ms=20):
@@ -34,7 +36,7 @@ def through(room: Room, echo: Echo, far: np.ndarray, near: np.ndarray) -> tuple[
             raw.append(pcm)
             given.append(echo.feed(at, pcm))
         elif any(pcm):
-            echo.played(at, pcm)
+            echo.played(at + off, pcm)
     return from_wire(b"".join(raw)), from_wire(b"".join(given))
 
 
@@ -60,6 +62,26 @@ def test_the_echo_is_taken_out(seed):
     assert echo.active
     assert echo.verdict == "cancelling"
     assert echo.erle_db > 15
+
+
+@pytest.mark.parametrize("off", [-0.08, 0.05])
+def test_a_loudspeaker_that_says_wrong_times_does_not_matter(off):
+    room = Room(0, auto_gain=False, delay_ms=30)
+    echo = Echo(canceller())
+    raw, given = through(room, echo, assistant(9, begins=1), np.zeros(9 * RATE, np.float32), off=off)
+    late = slice(6 * RATE, 9 * RATE)
+    assert dbfs(raw[late]) - dbfs(given[late]) > 25
+
+
+def test_the_users_voice_is_kept_while_the_assistant_is_silent():
+    room = Room(3)
+    voice = room.near(synthetic("flite rms")[1].samples)[: 3 * RATE]
+    near = np.zeros(10 * RATE, np.float32)
+    near[6 * RATE : 6 * RATE + len(voice)] = voice
+    far = assistant(10, begins=1)
+    far[5 * RATE :] = 0
+    raw, given = through(room, Echo(canceller()), far, near)
+    assert np.array_equal(raw[6 * RATE : 9 * RATE], given[6 * RATE : 9 * RATE])
 
 
 def test_the_far_end_is_ahead_and_after_the_tail_the_microphone_is_left_alone_again():

@@ -33,7 +33,7 @@ def test_what_is_told_of_the_voice_comes_before_its_chunk():
 def test_the_policy_knows_what_plays_and_gets_the_chunk_without_it():
     barge_in = Scripted([], [])
     near_end = NearEnd(Echo(lambda near, _: bytes(len(near))), barge_in)
-    near_end.played(0.0, CHUNK * 3)
+    near_end.played(0.0, CHUNK * 5)
     for n in range(2):
         near_end.feed(n * 0.02, CHUNK)
     last = barge_in.fed[-1]
