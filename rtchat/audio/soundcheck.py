@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
 
 from rtchat.chunk import WIRE
 
@@ -61,6 +61,14 @@ class SoundCheck:
     drift_ppm: float | None = None
     echo: Echo = "none"
     checked_at: str = ""
+
+    def rounded(self) -> SoundCheck:
+        """The same to a tenth; more was not measured."""
+        told: dict[str, Any] = {
+            name: round(value, 4 if name == "clipped" else 1) if isinstance(value, float) else value
+            for name, value in asdict(self).items()
+        }
+        return SoundCheck(**told)
 
 
 def advice(check: SoundCheck, *, canceller: bool = True) -> list[str]:

@@ -116,7 +116,7 @@ async def play(
         return None, [problem("sound", error)]
     finally:
         looking.cancel()
-    check = await asyncio.to_thread(soundchecks.named, check)
+    check = (await asyncio.to_thread(soundchecks.named, check)).rounded()
     check = replace(check, checked_at=datetime.now().astimezone().isoformat(timespec="seconds"))
     return check, [*placed(server.places), *figures(check, canceller=trial is not None)]
 
@@ -147,7 +147,7 @@ async def voice(chosen: Chosen, check: SoundCheck, progress: Progress) -> tuple[
     silence = np.zeros(round(VOICE_SECONDS * WIRE.rate), np.float32)
     try:
         take = await _probe({**chosen, "loudspeaker": None}, silence, progress)
-        check = await asyncio.to_thread(_with_voice, check, take)
+        check = (await asyncio.to_thread(_with_voice, check, take)).rounded()
     except RtchatError as error:
         return check, [problem("voice", error)]
     if check.voice_dbfs is None:
@@ -238,6 +238,7 @@ def _timing(check: SoundCheck) -> Finding:
         parts.append(f"round trip {check.round_trip_ms:.0f} ms, the echo comes after {check.echo_ms:.0f} ms")
     if check.drift_ppm is not None:
         parts.append(f"clocks {abs(check.drift_ppm):.0f} ppm apart")
-    parts.append(f"{check.dropouts} dropouts" if check.dropouts else "no dropouts")
+    times = f"{check.dropouts} time{'s' if check.dropouts > 1 else ''}"
+    parts.append(f"sound was lost {times}" if check.dropouts else "no sound was lost")
     text = ", ".join(parts)
     return note("timing", text) if check.dropouts else ok("timing", text)

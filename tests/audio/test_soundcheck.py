@@ -24,3 +24,8 @@ GOOD = SoundCheck("m", "l", 48_000, 48_000, noise_dbfs=-60, echo_db=-20, erle_db
 def test_what_it_recommends(found, said):
     todo = advice(replace(GOOD, **found))
     assert (said is None and todo == []) or (len(todo) == 1 and said in todo[0])
+
+
+def test_figures_are_rounded_to_what_was_measured():
+    fine = replace(GOOD, echo_db=-20.04567, drift_ppm=-0.04, clipped=0.0123456, noise_dbfs=None)
+    assert fine.rounded() == replace(GOOD, echo_db=-20.0, drift_ppm=-0.0, clipped=0.0123, noise_dbfs=None)
