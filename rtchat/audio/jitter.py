@@ -3,11 +3,11 @@
 Deltas come over a network: some are late. Sound in hand hides that, and costs a wait at the start of an answer that
 comes no faster than it is spoken; one that comes all at once starts at once. So the buffer learns::
 
-    at, ms of each delta ─> need: the sound in hand with which no delta so far would have come too late
-                              │
-            the most that was needed in the last minutes of sound, and STEP_MS for each underrun
-                              │
-                        + SPARE_MS, between LEAST_MS and MOST_MS  ─>  target_ms
+    target_ms = the longest delta + the greatest lateness + SPARE_MS, between LEAST_MS and MOST_MS
+
+of the last minutes of sound in which LEAST_MS would have been too little. A delta is late against the best one of
+the start of its part, in its beginning or in its end, whichever is less: some servers send a delta when its sound
+begins, others when it is made. An underrun shows that worse is to come than was seen until then.
 """
 
 from __future__ import annotations
@@ -19,17 +19,19 @@ Less runs dry without any jitter."""
 MOST_MS = 1000
 """The most that is waited for: people take a longer silence for no answer. A wait is then worse than a gap."""
 
-STEP_MS = 200
-"""What an underrun adds to the need seen until then, or to the longest delta. The worst of a network rarely comes
-first; a busy wireless one has 150 ms of jitter, which this covers from whatever part of it was seen."""
+USUAL_MS = 150
+"""The lateness to expect after an underrun, which may have shown a third of it: that of a busy wireless network."""
+
+STEP_MS = 100
+"""What an underrun adds to a lateness that was greater than usual already. As much is added to the gap itself: the
+first deltas of a part may be shorter than those to come, and a longer gap hurts less than a second one."""
 
 SPARE_MS = 40
-"""More than the need, for what arrival times do not show: blocks of the device (8 to 20 ms), a busy event loop."""
+"""For what arrival times do not show: blocks of the device (8 to 20 ms), a busy event loop."""
 
 MEMORY_SECONDS = 600.0
-"""Seconds of sound for which a need is remembered at least; twice that at most. A wireless network may stall once a
-minute only, and not always at its worst (with 300 s, half of such sessions had a second underrun). A pause in the
-conversation tells nothing about the network, so the clock is the sound itself."""
+"""Seconds of sound for which a lateness is remembered at least; twice that at most. A wireless network may stall
+once a minute only, and rarely at its worst. A pause in the conversation tells nothing of it: the clock is the sound."""
 
 
 class Jitter:
@@ -43,20 +45,24 @@ class Jitter:
     def __init__(self, least_ms: float = LEAST_MS, most_ms: float = MOST_MS) -> None:
         self._least = least_ms
         self._most = most_ms
-        self._needs = [0.0, 0.0]  # the largest of this stretch of sound, and of the one before
-        self._stretch = 0.0  # milliseconds of sound in this one
+        # (greatest lateness, longest delta) of this stretch of sound, and of the one before: milliseconds.
+        self._now, self._before = (0.0, 0.0), (0.0, 0.0)
+        self._stretch = 0.0
         self.begin()
 
     @property
     def target_ms(self) -> float:
         """Sound to have in hand before a part starts, or goes on after a gap."""
-        return min(max(self._least, max(self._needs) + SPARE_MS), self._most)
+        late, longest = map(max, self._now, self._before)
+        return min(max(self._least, longest + late + SPARE_MS + self._more), self._most)
 
     def begin(self) -> None:
-        """A part begins, or goes on after a gap: the next delta is its first."""
+        """A part begins: the next delta is its first."""
+        self._more = 0.0
         self._media = 0.0  # milliseconds of it that have come
-        self._longest = 0.0  # milliseconds of its longest delta
-        self._earliest = float("inf")  # when a delta came, less the sound up to its end: milliseconds, the smallest
+        self._longest = 0.0
+        # Arrival less the place in the part at which a delta begins, and ends: the best of each.
+        self._best_begin = self._best_end = float("inf")
 
     def arrived(self, at: float, ms: float, *, dry: bool) -> None:
         """A delta has come.
@@ -66,19 +72,29 @@ class Jitter:
             ms: Its sound.
             dry: It came too late: what was in hand had run out.
         """
-        # Had the part started when an earlier delta came, this one was needed when all up to that had been played.
-        need = at * 1000 - self._media - self._earliest
-        if need <= self._most:  # more is no jitter: no buffer would have helped
-            self._needs[0] = max(self._needs[0], need)
+        begin = at * 1000 - self._media
+        end = begin - ms
         self._longest = max(self._longest, ms)
+        # Had the part started when the best delta came, so much in hand would have bridged the time until this one.
+        need = begin - self._best_end
+        if self._least < need <= self._most:  # more is no jitter: no buffer would have helped
+            self._remember(min(begin - self._best_begin, end - self._best_end), self._longest)
         if dry:
-            self._needs[0] = min(self._most, max(*self._needs, self._longest) + STEP_MS)
+            late = max(self._now[0], self._before[0])
+            self._remember(USUAL_MS if late < USUAL_MS else min(late + STEP_MS, self._most), self._longest)
             self.begin()
-        opening = self._media < self._most  # a part that is further ahead has more in hand than any target
+            self._more = STEP_MS
+            begin, end = at * 1000, at * 1000 - ms
+        if self._media < self._most:  # a part that is further ahead has more in hand than any target
+            self._best_begin, self._best_end = min(self._best_begin, begin), min(self._best_end, end)
         self._media += ms
-        if opening:
-            self._earliest = min(self._earliest, at * 1000 - self._media)
+        self._pass(ms)
+
+    def _remember(self, late: float, longest: float) -> None:
+        self._now = max(self._now[0], late), max(self._now[1], longest)
+
+    def _pass(self, ms: float) -> None:
         self._stretch += ms
         if self._stretch >= MEMORY_SECONDS * 1000:
             self._stretch = 0.0
-            self._needs = [0.0, self._needs[0]]
+            self._now, self._before = (0.0, 0.0), self._now

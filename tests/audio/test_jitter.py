@@ -2,7 +2,7 @@ import random
 
 import pytest
 
-from rtchat.audio.jitter import LEAST_MS, MEMORY_SECONDS, MOST_MS, SPARE_MS, STEP_MS, Jitter
+from rtchat.audio.jitter import LEAST_MS, MEMORY_SECONDS, MOST_MS, SPARE_MS, STEP_MS, USUAL_MS, Jitter
 
 
 def paced(jitter: Jitter, seconds: float, late=lambda: 0.0, size_ms: float = 20) -> None:
@@ -65,11 +65,32 @@ def test_underruns_make_it_grow_to_its_bound_and_no_further():
     assert targets[-1] == MOST_MS
 
 
-def test_a_stall_that_no_buffer_would_have_bridged_counts_as_one_underrun_only():
+def test_a_stall_that_no_buffer_would_have_bridged_counts_as_usual_jitter():
     jitter = Jitter()
     jitter.arrived(0.0, 20, dry=False)
     jitter.arrived(3600.0, 20, dry=True)  # the laptop was asleep
-    assert jitter.target_ms == 20 + STEP_MS + SPARE_MS
+    jitter.begin()
+    assert jitter.target_ms == 20 + USUAL_MS + SPARE_MS
+
+
+def test_a_part_that_had_a_gap_waits_for_more_than_those_after_it():
+    jitter = Jitter()
+    jitter.arrived(0.0, 20, dry=False)
+    jitter.arrived(0.1, 20, dry=True)
+    after_the_gap = jitter.target_ms
+    jitter.begin()
+    assert jitter.target_ms == after_the_gap - STEP_MS
+
+
+@pytest.mark.parametrize("ahead", [True, False])
+def test_deltas_of_many_lengths_are_no_jitter(ahead):
+    """Whether a server sends a delta when its sound begins, or when it is made."""
+    jitter, rng, media = Jitter(), random.Random(1), 0
+    for _ in range(1000):
+        ms = rng.choice([20, 60, 200])
+        jitter.arrived((media + (0 if ahead else ms) + rng.uniform(0, 50)) / 1000, ms, dry=False)
+        media += ms
+    assert jitter.target_ms == pytest.approx(200 + 50 + SPARE_MS, abs=10)
 
 
 def test_a_stream_slower_than_it_is_spoken_asks_for_the_bound():
