@@ -134,6 +134,25 @@ def test_ctrl_c_ends_the_wait(chat, serving):
     assert process.wait(timeout=5) == 130
 
 
+@pytest.mark.sound
+def test_a_voice_is_heard_again_by_the_server_that_comes_back(start, lines, serving, pulse, spoken):
+    url, server = serving()
+    process = start("interactive", "--json", "--server", url)
+    records = lines(process)
+    records.until(is_state("listening"))
+    pulse.speak(spoken("what is seven times six", after=0.3))
+    records.until(says("42"))
+    server.kill()
+    records.until(is_state("reconnecting"))
+    seen = len(records.records)
+    again(serving, url)
+    records.until(lambda r: r in records.records[seen:] and is_state("listening")(r))
+    pulse.speak(spoken("what is three times nine", after=0.3))
+    records.until(says("27"))
+    process.send_signal(signal.SIGINT)
+    assert process.wait(timeout=20) == 130
+
+
 def test_a_person_sees_that_it_is_dialled_again_and_can_type_meanwhile(terminal, serving, world):
     url, server = serving()
     program = terminal("interactive", "--server", url, PULSE_SERVER=f"unix:{world}/none")
