@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 from pydantic import SecretStr
 
+from rtchat import asked
 from rtchat.audio.devices import Side, looks_like_headphones
 from rtchat.audio.near_end_loader import CancelEcho
 from rtchat.audio.sound import SoundRequest
@@ -20,10 +21,7 @@ from rtchat.catalog import (
     DEFAULT_MODEL,
     DEFAULT_TRANSCRIPTION_MODEL,
     DEFAULT_TRANSLATION_MODEL,
-    DEFAULT_VOICE,
-    check_target,
     deprecation,
-    language_code,
     language_name,
 )
 from rtchat.conversation.machine import Rules
@@ -31,7 +29,7 @@ from rtchat.errors import UsageError
 from rtchat.link import dialers
 from rtchat.link.dialers import Endpoint
 from rtchat.modes import Mode, Offer, Output, Parts, SessionKind, parts
-from rtchat.profiles import Profile, TurnTaking, load_profile
+from rtchat.profiles import Profile, load_profile
 from rtchat.protocol import config as wire
 from rtchat.protocol import translation
 from rtchat.settings import Settings
@@ -41,8 +39,6 @@ LOCAL_MODEL = "rtchat-assistant"
 
 LOCAL_TRANSCRIPTION_MODEL = "pocketsphinx"
 """What the embedded server hears with."""
-
-_PCM = {"type": "audio/pcm", "rate": 24_000}
 
 NO_CANCELLER = (
     "Echo cancelling needs the package livekit, so the microphone is shut while the assistant speaks: "
@@ -220,7 +216,7 @@ def make_plan(mode: Mode, settings: Settings, *, today: date, greets: bool = Tru
     )
     session: translation.TranslationSession | None = None
     if mode_parts.session is SessionKind.TRANSLATION:
-        session = _translation_session(settings, where)
+        session = asked.translation(settings, of_openai=where == "openai")
     elif mode_parts.session is SessionKind.TRANSCRIPTION:
         rules = _transcription_rules(rules, settings, model)
     elif profile is not None:
@@ -296,20 +292,9 @@ def _model(mode_parts: Parts, settings: Settings, profile: Profile | None, where
         return LOCAL_TRANSCRIPTION_MODEL if where == "local" else DEFAULT_TRANSCRIPTION_MODEL
     if where == "local":
         if settings.to:
-            return f"apertium:{_source(settings)}-{_code(settings.to)}"
+            return f"apertium:{asked.source_language(settings)}-{asked.language(settings.to)}"
         return LOCAL_MODEL
     return (profile.model if profile else None) or DEFAULT_MODEL
-
-
-def _source(settings: Settings) -> str:
-    return _code(settings.from_ or "en")
-
-
-def _code(language: str) -> str:
-    code = language_code(language)
-    if code is None:
-        raise UsageError(f"'{language}' is not a language.", hint="Use a code such as es, fr or pt.")
-    return code
 
 
 def _conversation_rules(rules: Rules, mode_parts: Parts, settings: Settings, profile: Profile) -> Rules:
@@ -317,7 +302,7 @@ def _conversation_rules(rules: Rules, mode_parts: Parts, settings: Settings, pro
     vad = settings.vad or turns.vad
     return replace(
         rules,
-        session=_session(mode_parts, settings, profile, vad),
+        session=asked.conversation(mode_parts, settings, profile, vad),
         push_to_talk=mode_parts.microphone and vad == "off",
         speech_interrupts=turns.interrupt_response,
         server_answers=vad != "off" and turns.create_response,
@@ -325,71 +310,5 @@ def _conversation_rules(rules: Rules, mode_parts: Parts, settings: Settings, pro
 
 
 def _transcription_rules(rules: Rules, settings: Settings, model: str) -> Rules:
-    written = {"model": model, **({"language": _source(settings)} if settings.from_ else {})}
-    turns = None if settings.vad == "off" else {"type": "server_vad"}
-    if settings.vad == "semantic":
-        turns = _semantic(settings.eagerness)
-    sound = {"format": _PCM, "transcription": written, "turn_detection": turns}
-    session = wire.TranscriptionSession.model_validate({"audio": {"input": sound}})
+    session = asked.transcription(settings, model)
     return replace(rules, session=session, push_to_talk=settings.vad == "off", server_answers=False)
-
-
-def _session(mode_parts: Parts, settings: Settings, profile: Profile, vad: str) -> wire.RealtimeSession:
-    fields: dict[str, Any] = {
-        "output_modalities": ["audio" if mode_parts.output is Output.AUDIO else "text"],
-        "instructions": profile.instructions,
-    }
-    if isinstance(profile.max_output_tokens, int):
-        fields["max_output_tokens"] = profile.max_output_tokens
-    sound: dict[str, Any] = {}
-    if mode_parts.microphone:
-        sound["input"] = _audio_input(settings, profile, vad)
-    if mode_parts.output is Output.AUDIO:
-        sound["output"] = {
-            "format": _PCM,
-            "voice": _voice(settings.voice or profile.voice or DEFAULT_VOICE),
-            "speed": profile.speed,
-        }
-    if sound:
-        fields["audio"] = sound
-    return wire.RealtimeSession.model_validate(fields)
-
-
-def _voice(voice: str) -> str | dict[str, str]:
-    return {"id": voice} if voice.startswith("voice_") else voice
-
-
-def _audio_input(settings: Settings, profile: Profile, vad: str) -> dict[str, Any]:
-    sound: dict[str, Any] = {"format": _PCM}
-    if profile.transcription.model:
-        written = profile.transcription.model_dump(exclude_none=True)
-        if settings.from_:
-            written["language"] = _source(settings)
-        sound["transcription"] = written
-    sound["turn_detection"] = _turn_detection(settings, profile.turn_taking, vad)
-    return sound
-
-
-def _turn_detection(settings: Settings, turns: TurnTaking, vad: str) -> dict[str, Any] | None:
-    if vad == "off":
-        return None
-    common = {"create_response": turns.create_response, "interrupt_response": turns.interrupt_response}
-    if vad == "semantic":
-        return {**_semantic(settings.eagerness or turns.eagerness), **common}
-    names = ("threshold", "prefix_padding_ms", "silence_duration_ms", "idle_timeout_ms")
-    given = {name: getattr(turns, name) for name in names if getattr(turns, name) is not None}
-    return {"type": "server_vad", **given, **common}
-
-
-def _semantic(eagerness: str | None) -> dict[str, str]:
-    return {"type": "semantic_vad", **({"eagerness": eagerness} if eagerness else {})}
-
-
-def _translation_session(settings: Settings, where: Where) -> translation.TranslationSession:
-    target = settings.to or ""
-    language = check_target(target) if where == "openai" else _code(target)
-    audio_input: dict[str, Any] = {}
-    if where == "openai":
-        audio_input["transcription"] = {"model": DEFAULT_TRANSCRIPTION_MODEL}
-    audio = {"output": {"language": language}, **({"input": audio_input} if audio_input else {})}
-    return translation.TranslationSession.model_validate({"audio": audio})

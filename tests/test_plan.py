@@ -107,31 +107,11 @@ def test_push_to_talk_is_an_explicit_null():
     assert made.rules.push_to_talk and not made.rules.server_answers
 
 
-def test_semantic_turns_carry_their_eagerness():
-    turns = sent_session(plan(vad="semantic", eagerness="low"))["audio"]["input"]["turn_detection"]
-    assert (turns["type"], turns["eagerness"]) == ("semantic_vad", "low")
-
-
 def test_the_profile_s_greeting_opens_the_conversation_unless_the_user_does(tmp_path):
     (tmp_path / "me.toml").write_text('greeting = "Say hello."')
     settings = Settings.load({"profile": str(tmp_path / "me.toml")})
     assert make_plan(Mode.TEXT, settings, today=TODAY).rules.greeting == "Say hello."
     assert make_plan(Mode.TEXT, settings, today=TODAY, greets=False).rules.greeting == ""
-
-
-def test_flags_win_over_the_profile(tmp_path):
-    (tmp_path / "me.toml").write_text(
-        'voice = "cedar"\ninstructions = "Be brief."\n[turn_taking]\nthreshold = 0.0\n'
-    )
-    made = plan(profile=str(tmp_path / "me.toml"), voice="ash")
-    session = sent_session(made)
-    assert session["audio"]["output"]["voice"] == "ash"
-    assert session["instructions"] == "Be brief."
-    assert session["audio"]["input"]["turn_detection"]["threshold"] == 0.0
-
-
-def test_a_custom_voice_is_sent_by_its_id():
-    assert sent_session(plan(voice="voice_abc"))["audio"]["output"]["voice"] == {"id": "voice_abc"}
 
 
 def test_tools_are_offered_in_the_api_s_form():
@@ -155,12 +135,6 @@ def test_translation_is_a_session_of_its_own_on_openai(monkeypatch):
     made = plan(Mode.TRANSLATOR, to="es")
     assert made.endpoint().url == "wss://api.openai.com/v1/realtime/translations?model=gpt-realtime-translate"
     assert made.translation.audio.output.language == "es"
-
-
-def test_openai_translates_into_its_own_languages_only(monkeypatch):
-    monkeypatch.setenv("OPENAI_API_KEY", "sk-test")
-    with pytest.raises(UsageError, match="--turns"):
-        plan(Mode.TRANSLATOR, to="cy")
 
 
 def test_translating_by_turns_is_a_conversation_with_the_translator_profile(monkeypatch):
