@@ -115,10 +115,18 @@ class Plan:
             return "no"
         return "always" if self.settings.echo == "aec" else "while it works"
 
-    def echo_on(self, loudspeaker: str) -> Echo:
-        """What keeps the assistant from hearing itself, once the loudspeaker's name is known."""
-        chosen = self.rules.echo in ("aec", "half-duplex") and self.settings.echo == "auto"
-        return "none" if chosen and looks_like_headphones(loudspeaker) else self.rules.echo
+    def echo_on(self, loudspeaker: str, found: Echo | None = None) -> Echo:
+        """What keeps the assistant from hearing itself, once the devices are known.
+
+        Args:
+            loudspeaker: Its name.
+            found: What a sound check of these devices recommends; None where there was none.
+        """
+        if self.settings.echo != "auto" or self.rules.echo not in ("aec", "half-duplex"):
+            return self.rules.echo
+        if looks_like_headphones(loudspeaker):
+            return "none"
+        return found if found in ("none", "half-duplex") else self.rules.echo
 
     def without(self, side: Side) -> Plan:
         """This plan for a conversation that has no such device: typed words, or written answers, in its place."""

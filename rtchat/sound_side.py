@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING
 
+from rtchat.audio import soundchecks
 from rtchat.audio.devices import Side
 from rtchat.audio.sound import Caution, Sound, SoundRequest
 from rtchat.conversation import signals as s
@@ -19,7 +20,13 @@ from rtchat.plan import NO_CANCELLER, Echo, Plan
 if TYPE_CHECKING:
     from rtchat.audio.sound import Tap
 
-    OpenSound = Callable[[SoundRequest, Tap | None], Sound]
+    NOT_CANCELLED = (
+        "rtchat doctor found that these devices' echo cannot be cancelled, so the microphone is shut while the assistant "
+        "speaks; it is opened when the cancelling works after all."
+    )
+"""For the user, where a sound check recommends half duplex."""
+
+OpenSound = Callable[[SoundRequest, Tap | None], Sound]
 
 METER_SECONDS = 0.1
 
@@ -75,10 +82,18 @@ class SoundSide:
             await stack.enter_async_context(self.sound)
         except DeviceError as error:
             await self._open_less(stack, error)
-        echo = self.plan.echo_on(self.sound.output_name)
+        found = await self._found_before()
+        echo = self.plan.echo_on(self.sound.output_name, found)
         if echo == "half-duplex" and self.plan.settings.echo != "half-duplex":
-            self._display.tell(NO_CANCELLER)
+            self._display.tell(NO_CANCELLER if self.plan.rules.echo == "half-duplex" else NOT_CANCELLED)
         return echo
+
+    async def _found_before(self) -> Echo | None:
+        """What `rtchat doctor` recommends for these devices, where it is asked for and known."""
+        if self.plan.settings.echo != "auto" or self.plan.rules.echo not in ("aec", "half-duplex"):
+            return None
+        check = await asyncio.to_thread(soundchecks.load, self.sound.input_name, self.sound.output_name)
+        return check.echo if check is not None else None
 
     async def _open_less(self, stack: AsyncExitStack, error: DeviceError) -> None:
         """Open what works of what is left."""

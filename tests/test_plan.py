@@ -206,6 +206,27 @@ def test_answers_go_on_after_a_false_alarm_where_that_is_asked_for():
     assert not plan().rules.resume_false_interruptions
 
 
+@pytest.mark.parametrize(
+    ("flags", "found", "echo"),
+    [
+        ({}, "half-duplex", "half-duplex"),
+        ({}, "none", "none"),
+        ({}, "aec", "aec"),
+        ({"echo": "aec"}, "half-duplex", "aec"),
+        ({"echo": "off"}, "half-duplex", "off"),
+        ({"output_wav": "a.wav"}, "half-duplex", "none"),
+    ],
+)
+def test_a_sound_check_decides_where_nobody_else_does(flags, found, echo):
+    assert plan(**flags).echo_on("Built-in Audio", found) == echo
+
+
+def test_a_sound_check_needs_a_canceller_for_what_it_found_with_one(monkeypatch):
+    monkeypatch.setattr("rtchat.plan.find_spec", lambda _: None)
+    assert plan().echo_on("Built-in Audio", "aec") == "half-duplex"
+    assert plan().echo_on("Built-in Audio", "none") == "none"
+
+
 def test_sensitivity_and_gain_reach_the_sound():
     asked = plan(sensitivity="high", auto_gain=True).sound()
     assert (asked.sensitivity, asked.auto_gain) == ("high", True)

@@ -9,14 +9,16 @@ from datetime import date
 
 import pytest
 
+from rtchat.audio import soundchecks
 from rtchat.audio.sound import Caution, Sound
+from rtchat.audio.soundcheck import SoundCheck
 from rtchat.conversation import signals as s
 from rtchat.conversation.notices import ErrorTold
 from rtchat.errors import DeviceError, UsageError
 from rtchat.modes import Mode
 from rtchat.plan import NO_CANCELLER, make_plan
 from rtchat.settings import Settings
-from rtchat.sound_side import SoundSide
+from rtchat.sound_side import NOT_CANCELLED, SoundSide
 
 GONE = DeviceError("No microphone was found.", hint="Plug one in.")
 
@@ -66,6 +68,7 @@ class Told:
 def _nothing_set(monkeypatch, tmp_path):
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
     monkeypatch.chdir(tmp_path)
 
 
@@ -146,6 +149,14 @@ async def test_a_file_that_is_no_sound_is_nothing_that_text_could_mend(tmp_path)
     made = SoundSide(plan, told, show=told.notices.append, feed=told.signals.append, tap=None, typed=True)
     with pytest.raises(UsageError):
         await opened(made)
+
+
+@pytest.mark.parametrize(("found", "told"), [("half-duplex", [NOT_CANCELLED]), ("none", []), ("aec", [])])
+async def test_what_the_doctor_found_about_these_devices_is_done(side, found, told):
+    soundchecks.save(SoundCheck(output_name="Built-in Audio", echo=found, checked_at="2026-11-20T10:00:00"))
+    made, lines = side()
+    assert await opened(made) == found
+    assert lines.lines == told
 
 
 async def test_without_a_canceller_the_user_is_told_what_to_install(side, monkeypatch):
