@@ -20,13 +20,13 @@ from rtchat.plan import NO_CANCELLER, Echo, Plan
 if TYPE_CHECKING:
     from rtchat.audio.sound import Tap
 
-    NOT_CANCELLED = (
-        "rtchat doctor found that these devices' echo cannot be cancelled, so the microphone is shut while the assistant "
-        "speaks; it is opened when the cancelling works after all."
-    )
-"""For the user, where a sound check recommends half duplex."""
+    OpenSound = Callable[[SoundRequest, Tap | None], Sound]
 
-OpenSound = Callable[[SoundRequest, Tap | None], Sound]
+NOT_CANCELLED = (
+    "rtchat doctor found that the echo of these devices cannot be cancelled, so the microphone is shut while the "
+    "assistant speaks; it opens when the cancelling works after all."
+)
+"""For the user, where a sound check recommends half duplex."""
 
 METER_SECONDS = 0.1
 
