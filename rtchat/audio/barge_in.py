@@ -38,26 +38,39 @@ ENDED_MS = 500.0
 STOPPED_MS = 130.0
 """What was suspected has stopped after this long: longer than the closure in "stop" or "okay" (60 to 110 ms)."""
 
-FAINT_DB = 18.0
+FAINT_DB = 22.0
 """A window so much weaker than the loudest one of the same sound is its echo in the room, not the sound."""
 
 FAINTEST_DB = -60.0
 """Sound under this level has no timbre to speak of."""
 
-CLOSED_DB, OPEN_DB = -26.0, -18.0
+NEAR_DB, NEAR_WINDOWS = 8.0, 2
+"""So many windows of a pitch, hardly weaker than all that the microphone has, are worth a lower volume: while both
+speak, the canceller makes a voice dull, and the detector knows it late; once the loudspeaker is down, it does."""
+
+UNSURE_UNDER, SURE_OVER = 0.5, 0.9
+"""Probabilities between which a window weighs more and more."""
+
+CLOSED_DB, OPEN_DB = -30.0, -20.0
 """Share of the sound over 1 kHz against all of it: under the first the lips are closed, over the second open."""
 
-CLOSED_WEIGHT = 0.25
-"""What a window of a closed mouth weighs: a hum has to go on four times as long as a word."""
+CLOSED_WEIGHT = 0.4
+"""What a window of a closed mouth weighs: a hum, which does not move either, has to go on for long."""
 
 STILL_DB, MOVED_DB = 1.2, 2.6
 """How far its tones differ (`Tone.unlike`): "uh-huh" is twice the same vowel and has to go on longer."""
 
-STILL_TIMES = 2.6
+SAME_DB, BREATH_DB = 3.5, 3.0
+"""After a breath, so much weaker, tones hardly different begin anew: "huh" adds nothing to the "uh" before it."""
+
+STILL_TIMES = 3.0
 """How much longer."""
 
 LONG_MS = 560.0
 """Speech of any kind that goes on so long is meant: a "mhm" takes 300 to 500 ms."""
+
+ECHO_MS = 300.0
+"""What would be confirmed but is so long like the far end is echo. Turned down, it mostly stops sooner."""
 
 CANCELLED_DB = 16.0
 """What is so much weaker than the microphone's own sound is what the canceller has left of the echo."""
@@ -69,22 +82,24 @@ class Policy:
 
     Attributes:
         probability: From which speech is suspected.
+        least_ms: From the window in which it was suspected, however sure it is: onset is 30 to 60 ms earlier.
         needed_ms: Sure, open speech that makes an interruption.
         like: Likeness to the far end over 256 ms from which it is echo (see `Likeness`).
     """
 
     probability: float
+    least_ms: float
     needed_ms: float
     like: float
 
 
 POLICIES: dict[Sensitivity, Policy] = {
-    "low": Policy(probability=0.7, needed_ms=210.0, like=0.17),
-    "medium": Policy(probability=0.5, needed_ms=125.0, like=0.20),
-    "high": Policy(probability=0.4, needed_ms=90.0, like=0.24),
+    "low": Policy(probability=0.5, least_ms=224.0, needed_ms=160.0, like=0.17),
+    "medium": Policy(probability=0.35, least_ms=128.0, needed_ms=85.0, like=0.20),
+    "high": Policy(probability=0.3, least_ms=96.0, needed_ms=65.0, like=0.24),
 }
 
-UNSURE = 1.6
+UNSURE = 1.3
 """Until the canceller has converged, so much more speech is needed."""
 
 
@@ -98,11 +113,14 @@ class _State(Enum):
 class _Sound:
     """What is weighed since it was suspected."""
 
+    begins: float = 0.0
     evidence_ms: float = 0.0
     sure_ms: float = 0.0
     silent_ms: float = 0.0
+    echo_ms: float = 0.0
     moved: float = 0.0
     loudest: float = -96.0
+    broken: bool = False
     tones: list[Tone] = field(default_factory=list)
 
     def add(self, tone: Tone) -> bool:
@@ -110,7 +128,13 @@ class _Sound:
         self.loudest = max(self.loudest, tone.level)
         if tone.level < self.loudest - FAINT_DB:
             return False
-        if tone.spoken and tone.level > FAINTEST_DB:
+        if not tone.spoken or tone.level <= FAINTEST_DB:
+            self.broken |= bool(self.tones) and tone.level < self.loudest - BREATH_DB
+        else:
+            if self.broken and tone.unlike(self.tones[-1]) < SAME_DB:
+                self.evidence_ms = self.moved = 0.0
+                self.tones.clear()
+            self.broken = False
             self.moved = max([self.moved, *(tone.unlike(other) for other in self.tones)])
             self.tones.append(tone)
         return True
@@ -134,6 +158,7 @@ class BargeIn:
         self._timbre = Timbre()
         self._state = _State.QUIET
         self._sound = _Sound()
+        self._near = 0
         self._running = False
         self._raw: deque[float] = deque(maxlen=4)  # one more chunk than a window needs: the resampler is late
         self._before: deque[Tone] = deque(maxlen=4)  # "stop" begins with a hiss that the detector waits behind
@@ -175,6 +200,7 @@ class BargeIn:
     def _clear(self) -> None:
         self._state = _State.QUIET
         self._running = False
+        self._near = 0
         self._timbre = Timbre()
         self._raw.clear()
         self._before.clear()
@@ -194,9 +220,13 @@ class BargeIn:
                 return self._wait(window)
 
     def _begin(self, window: Window, now: float, tone: Tone) -> list[Voice]:
-        if window.probability < self._policy.probability or self._is_echo(tone.level, 128):
+        near = tone.spoken and tone.level > max(FAINTEST_DB, max(self._raw) - NEAR_DB)
+        self._near = self._near + 1 if near else 0
+        if window.probability < self._policy.probability and self._near < NEAR_WINDOWS:
             return []
-        self._state, self._sound = _State.SUSPECTED, _Sound()
+        if self._is_echo(tone.level, 128):
+            return []
+        self._state, self._sound = _State.SUSPECTED, _Sound(window.begins)
         for before in self._before:
             self._sound.add(before)
         return [VoiceSuspected(since_ms=(now - window.begins) * 1000), *self._weigh(window, tone, True)]
@@ -206,11 +236,10 @@ class BargeIn:
         if window.probability < 0.35 or not sound.add(tone):
             sound.silent_ms += WINDOW_MS
             if sound.silent_ms > STOPPED_MS:
-                self._state = _State.QUIET
-                return [VoiceDismissed()]
+                return self._dismiss()
             return []
         sound.silent_ms = 0.0
-        sure = np.clip((window.probability - 0.5) / 0.4, 0, 1)
+        sure = np.clip((window.probability - UNSURE_UNDER) / (SURE_OVER - UNSURE_UNDER), 0, 1)
         mouth = np.clip((tone.open_db - CLOSED_DB) / (OPEN_DB - CLOSED_DB), CLOSED_WEIGHT, 1)
         sound.evidence_ms += float(sure * mouth) * WINDOW_MS
         sound.sure_ms += float(sure) * WINDOW_MS
@@ -218,11 +247,17 @@ class BargeIn:
         needed = self._policy.needed_ms * (1 + float(still) * (STILL_TIMES - 1)) * (1 if converged else UNSURE)
         if sound.evidence_ms < needed and sound.sure_ms < LONG_MS:
             return []
+        if (window.begins - sound.begins) * 1000 + WINDOW_MS < self._policy.least_ms:
+            return []
         if self._is_echo(tone.level, 256):
-            self._state = _State.QUIET
-            return [VoiceDismissed()]
+            sound.echo_ms += WINDOW_MS
+            return self._dismiss() if sound.echo_ms > ECHO_MS else []
         self._state, self._sound = _State.CONFIRMED, _Sound()
         return [VoiceConfirmed()]
+
+    def _dismiss(self) -> list[Voice]:
+        self._state = _State.QUIET
+        return [VoiceDismissed()]
 
     def _wait(self, window: Window) -> list[Voice]:
         self._sound.silent_ms = 0.0 if window.probability >= 0.35 else self._sound.silent_ms + WINDOW_MS

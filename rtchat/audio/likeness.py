@@ -28,8 +28,9 @@ class Likeness:
     """
 
     def __init__(self) -> None:
-        self._near: NDArray[np.float32] = np.zeros(0, dtype=np.float32)
-        self._far = self._near
+        # Full of silence, so that a delay is looked for among all from the first chunk on.
+        self._near: NDArray[np.float32] = np.zeros(WIRE.samples_in(LONGEST_MS), dtype=np.float32)
+        self._far: NDArray[np.float32] = np.zeros(WIRE.samples_in(LONGEST_MS + DELAY_MS), dtype=np.float32)
 
     def feed(self, near: bytes, far: bytes) -> None:
         """The next of both, 24 kHz mono PCM16, equally long."""
@@ -52,7 +53,8 @@ class Likeness:
 
     def reset(self) -> None:
         """Forget both."""
-        self._near = self._far = np.zeros(0, dtype=np.float32)
+        self._near = np.zeros_like(self._near)
+        self._far = np.zeros_like(self._far)
 
 
 _SIZE = 20_736  # 2^8 * 3^4, so quick: not less than the longest near and far sound in a row
