@@ -31,7 +31,7 @@ SPARE_MS = 40
 
 MEMORY_SECONDS = 600.0
 """Seconds of sound for which a lateness is remembered at least; twice that at most. A wireless network may stall
-once a minute only, and rarely at its worst. Pauses in the conversation tell nothing of it: the clock is the sound."""
+once a minute only, and rarely at its worst. The clock is the sound: a pause in the conversation tells nothing."""
 
 
 class Jitter:
