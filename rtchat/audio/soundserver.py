@@ -92,6 +92,7 @@ class SoundServer:
                     self._first = now()
                     self._changed.set()
                 lines = lines[whole:]
+            await process.wait()  # killing one that is ending would take its end from asyncio, which complains
         finally:
             await _end(process)
 
@@ -120,6 +121,7 @@ class SoundServer:
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:
-    with suppress(ProcessLookupError):
-        process.kill()
-    await process.wait()
+    if process.returncode is None:
+        with suppress(ProcessLookupError):
+            process.kill()
+        await process.wait()
