@@ -69,6 +69,9 @@ STILL_TIMES = 3.0
 LONG_MS = 560.0
 """Speech of any kind that goes on so long is meant: a "mhm" takes 300 to 500 ms."""
 
+LEAKS, LEAK_MS = 0.3, 200.0
+"""From which probability on echo that is left may be taken for speech by the server too, and for how long on."""
+
 ECHO_MS = 300.0
 """What would be confirmed but is so long like the far end is echo. Turned down, it mostly stops sooner."""
 
@@ -159,6 +162,7 @@ class BargeIn:
         self._state = _State.QUIET
         self._sound = _Sound()
         self._near = 0
+        self._echo_ms = 0.0
         self._running = False
         self._raw: deque[float] = deque(maxlen=4)  # one more chunk than a window needs: the resampler is late
         self._before: deque[Tone] = deque(maxlen=4)  # "stop" begins with a hiss that the detector waits behind
@@ -195,12 +199,21 @@ class BargeIn:
             told.append(VoiceConfirmed())
         return told
 
+    @property
+    def echo(self) -> bool:
+        """What was just heard is the assistant's own voice, plain enough that a server would answer to it.
+
+        The canceller has not taken it away: its delay has jumped, say. Silence should be sent in its place.
+        """
+        return self._state is _State.QUIET and self._echo_ms > 0
+
     # --- inside -------------------------------------------------------------------------------------------
 
     def _clear(self) -> None:
         self._state = _State.QUIET
         self._running = False
         self._near = 0
+        self._echo_ms = 0.0
         self._timbre = Timbre()
         self._raw.clear()
         self._before.clear()
@@ -222,11 +235,15 @@ class BargeIn:
     def _begin(self, window: Window, now: float, tone: Tone) -> list[Voice]:
         near = tone.spoken and tone.level > max(FAINTEST_DB, max(self._raw) - NEAR_DB)
         self._near = self._near + 1 if near else 0
-        if window.probability < self._policy.probability and self._near < NEAR_WINDOWS:
+        self._echo_ms = max(0.0, self._echo_ms - WINDOW_MS)
+        if window.probability < min(self._policy.probability, LEAKS) and self._near < NEAR_WINDOWS:
             return []
         if self._is_echo(tone.level, 128):
+            self._echo_ms = LEAK_MS
             return []
-        self._state, self._sound = _State.SUSPECTED, _Sound(window.begins)
+        if window.probability < self._policy.probability and self._near < NEAR_WINDOWS:
+            return []
+        self._state, self._sound, self._echo_ms = _State.SUSPECTED, _Sound(window.begins), 0.0
         for before in self._before:
             self._sound.add(before)
         return [VoiceSuspected(since_ms=(now - window.begins) * 1000), *self._weigh(window, tone, True)]

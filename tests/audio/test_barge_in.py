@@ -177,6 +177,17 @@ def test_a_voice_over_the_echo_is_confirmed():
     assert Heard().hear(both, far=far).kinds() == [VoiceSuspected, VoiceConfirmed]
 
 
+def test_what_the_canceller_has_left_is_named_so_that_it_is_not_sent():
+    far = overtones(3000, 97.0, np.array([FRONT, BACK, FRONT, FRONT, BACK]))
+    heard = Heard()
+    heard.hear(late(far, 130, 0.5)[: 100 * CHUNK], far=far)
+    assert heard.policy.echo
+    heard.hear(QUIET)
+    assert not heard.policy.echo
+    heard.hear(word(300))
+    assert not heard.policy.echo
+
+
 # --- while the assistant is silent ------------------------------------------------------------------------
 
 
