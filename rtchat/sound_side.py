@@ -104,7 +104,8 @@ class SoundSide:
             except DeviceError:
                 continue
             self.plan, self.sound = plan, sound
-            self._show(ErrorTold("sound", error.message, _instead(plan), fatal=False))
+            code = "no_loudspeaker" if plan.parts.microphone else "no_microphone"
+            self._show(ErrorTold(code, error.message, _instead(plan), fatal=False))
             return
         raise error
 

@@ -112,7 +112,8 @@ async def test_a_conversation_goes_on_in_text_where_sound_cannot(side, broken, h
     assert await opened(made) == "none"
     assert (made.plan.parts.microphone, made.plan.parts.loudspeaker) == has
     assert made.sound.opened == [has]
-    assert told.notices == [ErrorTold("sound", GONE.message, instead, fatal=False)]
+    code = "no_loudspeaker" if has[0] else "no_microphone"
+    assert told.notices == [ErrorTold(code, GONE.message, instead, fatal=False)]
     modality = "audio" if has[1] else "text"
     assert made.plan.rules.session.output_modalities == [modality]
 

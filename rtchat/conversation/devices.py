@@ -20,10 +20,10 @@ _MARGIN_MS = 200
 _CHUNK_MS = 100
 
 
-def lost(side: Literal["microphone", "loudspeaker"]) -> s.Effect:
-    """Tell that a device is gone, and what that means."""
+def lost(side: Literal["microphone", "loudspeaker"], *, typed: bool = True) -> s.Effect:
+    """Tell that a device is gone, and what that means; `typed` where a typed line is said instead."""
     hint = {
-        "microphone": "Connect one, and it is used at once; until then, type.",
+        "microphone": f"Connect one, and it is used at once{'; until then, type' if typed else ''}.",
         "loudspeaker": "Connect one, and it is used at once; until then, read what is said.",
     }
     return s.Show(ErrorTold(f"{side}_lost", f"The {side} is gone.", hint[side], fatal=False))

@@ -92,7 +92,7 @@ class Interpreter:
                 self._echo, self._gate.half_duplex = echo, echo == "half-duplex"
                 return [s.Show(EchoTold(echo, erle_db))]
             case s.DeviceLost(side=side):
-                return [devices.lost(side), *(self._mute() if side == "loudspeaker" else [])]
+                return [devices.lost(side, typed=False), *(self._mute() if side == "loudspeaker" else [])]
             case s.DeviceFound(side=side, name=name):
                 self._silent = self._silent and side != "loudspeaker"
                 return [s.Show(DeviceTold(side, name))]

@@ -10,6 +10,7 @@ speaking                no, half duplex     shut          the state, `not listen
 any of these            yes                 shut          `muted`; the state, if the assistant has the word
 push to talk, key up    either              shut          `push to talk`; the state, if the assistant has it
 push to talk, key down  no                  open          `hearing`, and how to end
+any of these, no device either              shut          `no microphone`; the state, if the assistant has it
 any other               either              shut          the state
 ======================  ==================  ============  ==============================================
 """
@@ -23,6 +24,8 @@ from rtchat.display.bindings import Talk
 from rtchat.display.transcript import Status
 
 _START = {Talk.ASKED: "space talks", Talk.TAP: "space starts, space ends", Talk.HOLD: "hold space to talk"}
+_TYPED = ("interactive", "tools")
+"""Modes in which a typed line is said to the assistant."""
 _END = {Talk.ASKED: "space ends", Talk.TAP: "space ends", Talk.HOLD: "let go to end"}
 
 
@@ -46,6 +49,8 @@ def listening(status: Status) -> Listening:
     user_has_it = status.state in ("listening", "hearing", "muted")
     if not user_has_it and status.state not in ("thinking", "speaking"):
         return Listening(status.state, "muted" if status.muted else "shut")
+    if not status.microphone:
+        return _without_microphone(status, user_has_it=user_has_it)
     if status.muted or status.state == "muted":
         hint = "m unmutes" if status.talk is not None else ""
         return Listening("muted" if user_has_it else status.state, "muted", hint)
@@ -57,3 +62,10 @@ def listening(status: Status) -> Listening:
         interrupts = ", space interrupts" if status.talk is not None else ""
         return Listening("speaking", "shut", f"not listening{interrupts}")
     return Listening(status.state, "open")
+
+
+def _without_microphone(status: Status, *, user_has_it: bool) -> Listening:
+    hint = "t types" if status.talk is not None and status.mode in _TYPED else ""
+    if user_has_it:
+        return Listening("no microphone", "shut", hint)
+    return Listening(status.state, "shut", ", ".join(filter(None, ["no microphone", hint])))

@@ -12,6 +12,7 @@ from typing import Self, TextIO
 
 from rtchat.conversation.notices import (
     AssistantSaid,
+    DeviceTold,
     EchoTold,
     ErrorTold,
     Notice,
@@ -25,7 +26,7 @@ from rtchat.conversation.notices import (
 from rtchat.display.base import Sink
 from rtchat.display.bindings import Talk, help_lines
 from rtchat.display.listening import listening
-from rtchat.display.transcript import Told, Transcript, clean, cleaned, latency_of, tokens_of
+from rtchat.display.transcript import NO_MICROPHONE, Told, Transcript, clean, cleaned, latency_of, tokens_of
 from rtchat.display.words import dollars, echo_text, error_text, seconds, session_summary, tool_call, tool_result
 from rtchat.display.wordwrap import WordWrap
 
@@ -149,7 +150,9 @@ class PlainDisplay:
         match notice:
             case SessionStarted(server=server, model=model) if self._spoken:
                 self._note(clean(f"[connected to {server}, {model}]"))
-            case StateChanged() if self._spoken:
+            case StateChanged() | DeviceTold() if self._spoken:
+                self._tell_state()
+            case ErrorTold(code=code) if self._spoken and code in NO_MICROPHONE:
                 self._tell_state()
             case EchoTold(echo=echo, erle_db=erle_db) if self._spoken:
                 told = (echo, erle_db is not None)

@@ -41,6 +41,7 @@ STATES = {
     "speaking": ("●", "magenta"),
     "muted": ("○", "red"),
     "push to talk": ("○", "green"),
+    "no microphone": ("○", "red"),
     "reconnecting": ("◌", "yellow"),
     "closed": ("○", "dim"),
 }
@@ -113,7 +114,7 @@ def status_rows(
         state.append((1, Text.assemble(("mic ", "dim"), _microphone(heard, microphone, cells))))
     if loudspeaker is not None:
         state.append((1, Text.assemble(("out ", "dim"), _meter(loudspeaker, cells))))
-    if microphone is not None and heard.hint:
+    if heard.hint and (microphone is not None or not status.microphone):
         state.append((2, Text(heard.hint)))
     hears_all_along = microphone is not None and status.talk in (None, Talk.OPEN)
     facts = [

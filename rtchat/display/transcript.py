@@ -31,6 +31,9 @@ from rtchat.display.bindings import Talk
 REMEMBERED = 256
 """Items of which something is remembered after they left the transcript."""
 
+NO_MICROPHONE = ("microphone_lost", "no_microphone")
+"""Codes of `ErrorTold` that mean: there is none, until a `DeviceTold` names one."""
+
 _SEQUENCE = re.compile(
     r"\x1b\[[0-?]*[ -/]*(?:[@-~]|$)"  # CSI, also cut off at the end of a delta (ECMA-48 section 5.4)
     r"|\x1b[\]PX^_][^\x07\x1b\n]*(?:\x07|\x1b\\|\x1b?$)?"  # OSC, DCS, SOS, PM, APC strings
@@ -83,6 +86,7 @@ class Status:
         turns: Turns that ended.
         talk: What the space key does for the microphone; None where there are no keys.
         muted: The microphone is muted, whatever the state.
+        microphone: There is one.
         underruns: Gaps in the assistant's voice, of the whole session.
         reason: Why the session ended; empty while it lasts.
     """
@@ -100,6 +104,7 @@ class Status:
     turns: int = 0
     talk: Talk | None = None
     muted: bool = False
+    microphone: bool = True
     underruns: int = 0
     reason: str = ""
 
@@ -124,6 +129,7 @@ class Transcript:
     def fold(self, notice: Notice | Told) -> None:
         """Take one notice in."""
         self.version += 1
+        self.status = _status_after(self.status, notice)
         match notice:
             case UserSaid() | AssistantSaid() | ToolCalled():
                 self._place(cleaned(notice))
@@ -133,8 +139,6 @@ class Transcript:
                 self.lines.append(Told(clean(f"The {side} is {name} now.")))
             case Interruption(item_id=item_id):
                 self.interrupted.append(item_id)
-            case _:
-                self.status = _status_after(self.status, notice)
 
     def switch(self, talk: Talk, *, muted: bool) -> None:
         """Take in how the keys have set the microphone."""
@@ -231,6 +235,10 @@ def _status_after(status: Status, notice: Notice | Told) -> Status:
             )
         case EchoTold(echo=echo, erle_db=erle_db):
             return replace(status, echo=echo, erle_db=erle_db)
+        case ErrorTold(code=code) if code in NO_MICROPHONE:
+            return replace(status, microphone=False)
+        case DeviceTold(side="microphone"):
+            return replace(status, microphone=True)
         case TurnEnded():
             latency = latency_of(notice.latency)
             return replace(

@@ -279,6 +279,8 @@ def test_without_a_loudspeaker_the_lines_are_read(begin, tell):
     tell(interpreter, sound())
     told, *effects = tell(interpreter, DeviceLost("loudspeaker"))
     assert told.notice.code == "loudspeaker_lost"
+    (deaf,) = tell(begin(), DeviceLost("microphone"))
+    assert deaf.notice.hint == "Connect one, and it is used at once."  # nobody types to an interpreter
     assert effects == [Flush(), state("listening")]
     assert tell(interpreter, sound(), spoke("Hola.")) == [target("Hola.", final=True)]
     assert tell(interpreter, DeviceFound("microphone", "Headset"), sound()) == [

@@ -68,3 +68,19 @@ def test_push_to_talk_listens_while_the_key_is_down(talk, start, end):
 @pytest.mark.parametrize("state", ["connecting", "reconnecting", "closed"])
 def test_nobody_listens_without_a_session(state):
     assert said(state, talk=OPEN) == (state, "shut", "")
+
+
+@pytest.mark.parametrize("state", ["listening", "hearing", "muted"])
+@pytest.mark.parametrize("talk", [OPEN, TAP, HOLD])
+def test_without_a_microphone_nobody_listens_and_one_types(state, talk):
+    gone = {"microphone": False, "muted": state == "muted"}
+    assert said(state, talk=talk, mode="interactive", **gone) == ("no microphone", "shut", "t types")
+    assert said(state, talk=talk, mode="translator", **gone) == ("no microphone", "shut", "")  # none to type to
+    assert said(state, mode="interactive", **gone) == ("no microphone", "shut", "")  # no keys
+
+
+def test_while_it_answers_it_is_said_too():
+    gone = {"microphone": False, "mode": "tools", "talk": OPEN}
+    assert said("speaking", echo="half-duplex", **gone) == ("speaking", "shut", "no microphone, t types")
+    assert said("thinking", muted=True, **gone) == ("thinking", "shut", "no microphone, t types")
+    assert said("reconnecting", **gone) == ("reconnecting", "shut", "")

@@ -5,6 +5,7 @@ import io
 import pytest
 
 from rtchat.conversation.notices import (
+    DeviceTold,
     EchoTold,
     ErrorTold,
     SessionEnded,
@@ -43,6 +44,18 @@ def test_echo_is_a_line_when_it_changes_and_not_at_each_measurement():
         "[AEC 28 dB · full duplex]",
         "[half duplex]",
         "[reconnecting]",
+    ]
+
+
+def test_a_microphone_that_goes_and_comes_is_said():
+    gone = ErrorTold("microphone_lost", "The microphone is gone.", "Type.", fatal=False)
+    _, err = told(StateChanged("listening"), gone, DeviceTold("microphone", "Headset"))
+    assert err.splitlines() == [
+        "[listening]",
+        "error: The microphone is gone. Type.",
+        "[no microphone]",
+        "The microphone is Headset now.",
+        "[listening]",
     ]
 
 

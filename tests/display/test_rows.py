@@ -154,6 +154,13 @@ def test_status_names_every_state():
     assert "daydreaming" in rows.status_rows(Status(state="daydreaming"), (None, None), 0, 80, 1)[0].plain
 
 
+def test_without_a_microphone_it_says_what_to_do():
+    status = Status(state="listening", talk=Talk.OPEN, mode="interactive", microphone=False)
+    lost = rows.status_rows(status, (8, 0), 0, 80, 1)[0].plain
+    assert lost.startswith("○ no microphone  mic off       out ──────── · t types · ")
+    assert rows.status_rows(status, (None, None), 0, 80, 1)[0].plain.startswith("○ no microphone · t types · ")
+
+
 def test_without_a_microphone_echo_is_nobody_s_business():
     assert "half duplex" not in rows.status_rows(BUSY, (None, 3), 0, 120, 1)[0].plain
 

@@ -201,3 +201,15 @@ def test_memory_stays_flat(user, answer):
 def test_another_device_is_a_line():
     transcript = folded(DeviceTold("loudspeaker", "Head\x1b[2Jset"))
     assert transcript.settle() == [Told("The loudspeaker is Headset now.")]
+
+
+@pytest.mark.parametrize("code", ["microphone_lost", "no_microphone"])
+def test_the_status_knows_whether_there_is_a_microphone(code):
+    transcript = folded(ErrorTold(code, "It is gone.", "Type.", fatal=False), StateChanged("listening"))
+    assert not transcript.status.microphone and len(transcript.lines) == 1
+    transcript.fold(DeviceTold("loudspeaker", "Headset"))
+    assert not transcript.status.microphone
+    transcript.fold(DeviceTold("microphone", "Headset"))
+    assert transcript.status.microphone
+    transcript.fold(ErrorTold("loudspeaker_lost", "It is gone.", "Read.", fatal=False))
+    assert transcript.status.microphone

@@ -156,14 +156,14 @@ def test_a_voice_is_heard_again_by_the_server_that_comes_back(start, lines, serv
 def test_a_person_sees_that_it_is_dialled_again_and_can_type_meanwhile(terminal, serving, world):
     url, server = serving()
     program = terminal("interactive", "--server", url, PULSE_SERVER=f"unix:{world}/none")
-    program.shows("● listening")
+    program.shows("○ no microphone · t types")
     server.kill()
     program.shows("◌ reconnecting")
     program.shows("Reconnecting.")
     program.type("trepeat after me: the sky is green\r")
     again(serving, url)
     program.shows("assistant  The sky is green")
-    program.shows("● listening")
+    program.shows("○ no microphone · t types")
     program.type("q")
     assert program.exit_code() == 0
     program.assert_restored()
@@ -340,7 +340,7 @@ def test_where_there_is_no_sound_a_conversation_is_typed(terminal, world):
     """One sentence, and it goes on: in a terminal, where somebody can type."""
     program = terminal("interactive", "--server", "local", PULSE_SERVER=f"unix:{world}/none")
     program.shows("Press t to type.")
-    program.shows("listening")
+    program.shows("○ no microphone")
     program.type("t")
     program.type("repeat after me: the sky is green\r")
     program.shows("assistant  The sky is green")
