@@ -23,11 +23,12 @@ FAILING_DB = 3.0
 """A canceller that takes away less than this from an echo that is there is of no use."""
 
 CONVERGED_SECONDS = 3.0
-"""WebRTC's canceller starts by taking away nearly all, for two and a half seconds of the far end."""
+"""WebRTC's canceller starts by taking away nearly all, for two and a half seconds of the far end: no proof."""
 
 _CHUNK_SECONDS = 0.02
 _WINDOW = 400  # chunks of 20 ms: eight seconds of the assistant's speech
 _LEAST = 150
+_SURE = 100  # chunks with an echo that prove a failure: two seconds
 _EVERY = 50
 _LATEST = 35  # chunks by which an echo may come later than its sound
 _BANDS = (200, 400, 700, 1100, 1600, 2300, 3200, 4500, 7000)  # Hz
@@ -55,7 +56,7 @@ class Measure:
         self.erle_db: float | None = None
         self.verdict: Verdict = "measuring"
         self._raw: deque[float] = deque(maxlen=_WINDOW)  # of all chunks; the others of those with an echo
-        self._levels: deque[tuple[float, float, float]] = deque(maxlen=_WINDOW)
+        self._levels: deque[tuple[float, float, float, bool]] = deque(maxlen=_WINDOW)
         self._far: deque[NDArray[np.float32]] = deque(maxlen=_WINDOW)
         self._near: deque[NDArray[np.float32]] = deque(maxlen=_WINDOW)
         self._noted = 0
@@ -86,7 +87,7 @@ class Measure:
         self._far.append(played)
         self._near.append(heard)
         self._raw.append(raw_dbfs)
-        self._levels.append((loudest, raw_dbfs, dbfs))
+        self._levels.append((loudest, raw_dbfs, dbfs, self.converged))
         self._loud += loudest > _LOUD
         self._noted += 1
         if self._noted % _EVERY == 0 and len(self._levels) >= _LEAST:
@@ -94,25 +95,28 @@ class Measure:
 
     def _judge(self) -> None:
         likeness, delay = _likeness(np.array(self._far), np.array(self._near))
-        far, raw, given = np.array(self._levels).T
+        far, raw, given, converged = np.array(self._levels).T
         loud = far[: len(far) - delay] > _LOUD
         raw, taken = raw[delay:], (_smooth(raw) - _smooth(given))[delay:]
         if loud.sum() < _LEAST // 3:
             return
         if likeness > _ALIKE * (_WINDOW / len(far)) ** 0.5:
-            heard = loud & (raw > np.percentile(self._raw, 10) + _ABOVE_NOISE)
+            heard = loud & (converged[delay:] > 0) & (raw > np.percentile(self._raw, 10) + _ABOVE_NOISE)
             if heard.sum() >= _LEAST // 3:
-                self._tell(taken[heard], likeness, whole=len(far) == _WINDOW)
+                self._tell(taken[heard], likeness)
         elif likeness < _UNLIKE and float(np.ptp(np.percentile(raw[loud], [20, 80]))) < _EVEN_DB:
             self.verdict, self.erle_db = "no echo", None
 
-    def _tell(self, taken: NDArray[np.float64], likeness: float, *, whole: bool) -> None:
+    def _tell(self, taken: NDArray[np.float64], likeness: float) -> None:
         """What the canceller takes away where there is an echo; the user may speak in some of these chunks."""
-        if float(np.percentile(taken, 80)) > 2 * FAILING_DB:
+        alone = likeness > _ALONE
+        # What is hardly louder than the noise goes with it, however useless the canceller is.
+        least = float(np.percentile(taken, 50 if alone else 80))
+        if least > 2 * FAILING_DB:
             self.verdict = "cancelling"
-        elif whole and float(np.percentile(taken, 80)) < FAILING_DB:
-            self.verdict = "failing"  # but not in the first seconds, in which it has yet to find the echo
-        if self.erle_db is None or likeness > _ALONE:
+        elif len(taken) >= _SURE and least < FAILING_DB:
+            self.verdict = "failing"
+        if self.erle_db is None or alone:
             self.erle_db = float(np.median(taken))
 
 

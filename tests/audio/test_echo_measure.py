@@ -8,6 +8,7 @@ from rtchat.chunk import level_dbfs
 pytestmark = pytest.mark.skipif(bool(missing()), reason=f"not installed: {', '.join(missing())}")
 
 SECONDS = 12
+FAINT_DBFS = -38
 
 
 def said(utterances) -> Samples:
@@ -26,11 +27,21 @@ def measured(microphone: Samples, taken_db: float) -> Measure:
     return measure
 
 
-def listen(measure: Measure, microphone: Samples, taken_db: float, seconds: float = SECONDS) -> None:
+def listen(
+    measure: Measure,
+    microphone: Samples,
+    taken_db: float,
+    seconds: float = SECONDS,
+    *,
+    faint_db: float | None = None,
+) -> None:
+    """`faint_db` is what is taken from faint sound, as a suppressor of noise does; None for the same."""
     far = assistant()
     for begin in range(0, int(seconds * RATE), 480):
         raw = to_wire(microphone[begin : begin + 480])
-        measure.note(to_wire(far[begin : begin + 480]), raw, level_dbfs(raw), level_dbfs(raw) - taken_db)
+        level = level_dbfs(raw)
+        taken = faint_db if faint_db is not None and level < FAINT_DBFS else taken_db
+        measure.note(to_wire(far[begin : begin + 480]), raw, level, level - taken)
 
 
 def heard(seed: int = 1, user: Samples | None = None, **explicit) -> Samples:
@@ -61,6 +72,15 @@ def test_a_failure_takes_seconds_to_be_one():
     measure = Measure()
     listen(measure, heard(), taken_db=0, seconds=4)
     assert measure.verdict == "measuring"
+
+
+def test_what_is_taken_away_at_first_and_from_faint_sound_does_not_hide_a_failure():
+    """As WebRTC's canceller does where the echo comes too late for it."""
+    measure = Measure()
+    listen(measure, heard(echo_db=-12), taken_db=40, seconds=2.5)
+    listen(measure, heard(echo_db=-12), taken_db=1, faint_db=20, seconds=7)
+    assert measure.verdict == "failing"
+    assert measure.erle_db < 3
 
 
 def test_headphones_have_no_echo():
