@@ -171,7 +171,7 @@ def test_what_is_asked_for_against_echo_is_done_also_with_headphones(echo):
 
 @pytest.mark.parametrize("echo", ["auto", "aec"])
 def test_without_a_canceller_it_is_half_duplex(monkeypatch, echo):
-    monkeypatch.setitem(sys.modules, "livekit", None)  # what Python makes of a package that is not installed
+    monkeypatch.setitem(sys.modules, "livekit.rtc", None)  # what Python makes of a module that is not there
     made = plan(echo=echo)
     assert (made.rules.echo, made.sound().echo, made.echo_on("Built-in Audio")) == (
         "half-duplex",

@@ -30,14 +30,18 @@ class Devices(Sound):
     opened: list[tuple[bool, bool]]
     hears: tuple[object, ...] = ()
     says: tuple[object, ...] = ()
+    names: dict[str, str]
 
     async def __aenter__(self):
         wanted = {"microphone": self._request.capture, "loudspeaker": self._request.playback}
         if any(wanted[side] for side in self.broken):
             raise GONE
         self.opened.append((self._request.capture, self._request.playback))
-        self.output_name = "Built-in Audio"
+        self.output_name = "test_usb"
         return self
+
+    def called(self, side):
+        return self.names[side]
 
     async def __aexit__(self, *_):
         pass
@@ -48,6 +52,8 @@ class Devices(Sound):
 
     async def reports(self):
         for report in self.says:
+            if isinstance(report, s.DeviceFound):
+                self.names[report.side] = report.name
             yield report
 
 
@@ -78,6 +84,7 @@ def side():
         plan = make_plan(mode, Settings.load({"server": "local", **flags}), today=date(2026, 11, 20))
         told = Told()
         fields = {"broken": frozenset(broken), "opened": [], "hears": hears, "says": says}
+        fields["names"] = {"microphone": "Built-in Audio", "loudspeaker": "Built-in Audio"}
         made = SoundSide(
             plan, told, show=told.notices.append, feed=told.signals.append, tap=None, typed=typed,
             open_sound=type("OurDevices", (Devices,), fields),
@@ -154,14 +161,14 @@ async def test_a_file_that_is_no_sound_is_nothing_that_text_could_mend(tmp_path)
 
 @pytest.mark.parametrize(("found", "told"), [("half-duplex", [NOT_CANCELLED]), ("none", []), ("aec", [])])
 async def test_what_the_doctor_found_about_these_devices_is_done(side, found, told):
-    soundchecks.save(SoundCheck(output_name="Built-in Audio", echo=found, checked_at="2026-11-20T10:00:00"))
+    soundchecks.save(SoundCheck(output_name="test_usb", echo=found, checked_at="2026-11-20T10:00:00"))
     made, lines = side()
     assert await opened(made) == found
     assert lines.lines == told
 
 
 async def test_without_a_canceller_the_user_is_told_what_to_install(side, monkeypatch):
-    monkeypatch.setitem(sys.modules, "livekit", None)
+    monkeypatch.setitem(sys.modules, "livekit.rtc", None)
     made, told = side()
     assert (await opened(made), told.lines) == ("half-duplex", [NO_CANCELLER])
     made, told = side(echo="half-duplex")
@@ -192,9 +199,56 @@ async def test_what_the_devices_report_reaches_the_machine_or_the_user(side):
     made, told = side(says=reports)
     played = []
     await made.follow(lambda: played.append(True))
-    assert told.signals == [reports[0], *changes, s.Drained()]
+    assert told.signals == [reports[0], *changes, s.EchoChanged("aec", None), s.Drained()]
     assert told.notices == [ErrorTold("sound", "Odd.", "Look.", fatal=False)]
     assert len(played) == 2
+
+
+HEADPHONES = s.DeviceFound("loudspeaker", "WH-1000XM4")
+SPEAKERS = s.DeviceFound("loudspeaker", "Built-in Audio")
+
+
+@pytest.mark.parametrize(
+    ("reports", "changes"),
+    [
+        ([HEADPHONES, SPEAKERS], [s.EchoChanged("none", None), s.EchoChanged("aec", None)]),
+        ([SPEAKERS, s.DeviceFound("microphone", "Desk")], []),
+        ([s.EchoChanged("half-duplex", None), SPEAKERS], [s.EchoChanged("aec", None)]),
+        ([s.EchoChanged("aec", 31.0), SPEAKERS], [s.EchoChanged("aec", None)]),
+        ([s.EchoChanged("aec", 31.0), HEADPHONES], [s.EchoChanged("none", None)]),
+    ],
+)
+async def test_another_device_is_another_echo(side, reports, changes):
+    made, told = side(says=reports)
+    await opened(made)
+    await made.follow(lambda: None)
+    assert [signal for signal in told.signals if signal not in reports] == changes
+    assert told.lines == []
+
+
+async def test_headphones_are_known_by_what_the_sound_server_calls_them(side):
+    made, _ = side()
+    made.sound.names["loudspeaker"] = "Jabra Headset"
+    assert await opened(made) == "none"
+
+
+async def test_what_was_asked_for_stays_whatever_is_plugged_in(side):
+    made, told = side(says=[HEADPHONES], echo="aec")
+    assert await opened(made) == "aec"
+    await made.follow(lambda: None)
+    assert told.signals == [HEADPHONES]
+
+
+async def test_devices_that_cannot_be_cancelled_are_explained_when_they_come(side, monkeypatch):
+    monkeypatch.setitem(sys.modules, "livekit.rtc", None)
+    made, told = side(says=[HEADPHONES, SPEAKERS])
+    await opened(made)
+    await made.follow(lambda: None)
+    assert [signal for signal in told.signals if signal not in (HEADPHONES, SPEAKERS)] == [
+        s.EchoChanged("none", None),
+        s.EchoChanged("half-duplex", None),
+    ]
+    assert told.lines == [NO_CANCELLER, NO_CANCELLER]
 
 
 async def test_devices_that_are_gone_for_good_end_it(side):
