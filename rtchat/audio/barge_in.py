@@ -72,6 +72,17 @@ LONG_MS = 560.0
 LEAKS, LEAK_MS = 0.3, 200.0
 """From which probability on echo that is left may be taken for speech by the server too, and for how long on."""
 
+LEAKY_MS = 320.0
+"""So much echo found lately, and the canceller is not to be trusted: twice the speech is needed then, and what is
+`LEAKY_LIKE` times as like the far end is echo."""
+
+PLAIN_LIKE = 0.26
+"""From which likeness it is echo for sure: a voice is rarely over 0.2."""
+
+LEAKY_LIKE = 0.65
+LEAKED_KEPT = 0.996
+"""Of what leaked, after each window: it is half forgotten after six seconds of the assistant's speech."""
+
 ECHO_MS = 300.0
 """What would be confirmed but is so long like the far end is echo. Turned down, it mostly stops sooner."""
 
@@ -98,7 +109,7 @@ class Policy:
 
 POLICIES: dict[Sensitivity, Policy] = {
     "low": Policy(probability=0.5, least_ms=224.0, needed_ms=160.0, like=0.17),
-    "medium": Policy(probability=0.35, least_ms=128.0, needed_ms=85.0, like=0.20),
+    "medium": Policy(probability=0.35, least_ms=128.0, needed_ms=80.0, like=0.20),
     "high": Policy(probability=0.3, least_ms=96.0, needed_ms=65.0, like=0.24),
 }
 
@@ -163,6 +174,7 @@ class BargeIn:
         self._sound = _Sound()
         self._near = 0
         self._echo_ms = 0.0
+        self._leaked_ms = 0.0
         self._running = False
         self._raw: deque[float] = deque(maxlen=4)  # one more chunk than a window needs: the resampler is late
         self._before: deque[Tone] = deque(maxlen=4)  # "stop" begins with a hiss that the detector waits behind
@@ -222,6 +234,7 @@ class BargeIn:
 
     def _judge(self, window: Window, now: float, converged: bool) -> list[Voice]:
         tone = self._timbre.feed(window.samples, window.probability)
+        self._leaked_ms *= LEAKED_KEPT
         match self._state:
             case _State.QUIET:
                 told = self._begin(window, now, tone)
@@ -256,21 +269,28 @@ class BargeIn:
                 return self._dismiss()
             return []
         sound.silent_ms = 0.0
-        sure = np.clip((window.probability - UNSURE_UNDER) / (SURE_OVER - UNSURE_UNDER), 0, 1)
-        mouth = np.clip((tone.open_db - CLOSED_DB) / (OPEN_DB - CLOSED_DB), CLOSED_WEIGHT, 1)
-        sound.evidence_ms += float(sure * mouth) * WINDOW_MS
-        sound.sure_ms += float(sure) * WINDOW_MS
-        still = np.clip((MOVED_DB - sound.moved) / (MOVED_DB - STILL_DB), 0, 1)
-        needed = self._policy.needed_ms * (1 + float(still) * (STILL_TIMES - 1)) * (1 if converged else UNSURE)
-        if sound.evidence_ms < needed and sound.sure_ms < LONG_MS:
-            return []
-        if (window.begins - sound.begins) * 1000 + WINDOW_MS < self._policy.least_ms:
-            return []
         if self._is_echo(tone.level, 256):
+            # Ducking ends what is left of an echo, and its last windows are like nothing: all counts anew.
+            sound.evidence_ms = sound.sure_ms = 0.0
             sound.echo_ms += WINDOW_MS
             return self._dismiss() if sound.echo_ms > ECHO_MS else []
+        sure = float(np.clip((window.probability - UNSURE_UNDER) / (SURE_OVER - UNSURE_UNDER), 0, 1))
+        sound.evidence_ms += sure * _openness(tone) * WINDOW_MS
+        sound.sure_ms += sure * WINDOW_MS
+        lasted_ms = (window.begins - sound.begins) * 1000 + WINDOW_MS
+        if sure == 0 or lasted_ms < self._policy.least_ms or not self._enough(sound, converged):
+            return []
         self._state, self._sound = _State.CONFIRMED, _Sound()
         return [VoiceConfirmed()]
+
+    def _enough(self, sound: _Sound, converged: bool) -> bool:
+        still = float(np.clip((MOVED_DB - sound.moved) / (MOVED_DB - STILL_DB), 0, 1))
+        needed = (
+            self._policy.needed_ms
+            * (1 + still * (STILL_TIMES - 1))
+            * max(1 if converged else UNSURE, 1 + self._leaky)
+        )
+        return sound.evidence_ms >= needed or sound.sure_ms >= LONG_MS
 
     def _dismiss(self) -> list[Voice]:
         self._state = _State.QUIET
@@ -286,4 +306,16 @@ class BargeIn:
     def _is_echo(self, level: float, ms: int) -> bool:
         if level < max(self._raw) - CANCELLED_DB:
             return True
-        return self._likeness.measure(ms) > self._policy.like * math.sqrt(256 / ms)
+        likeness = self._likeness.measure(ms) / math.sqrt(256 / ms)
+        if likeness > PLAIN_LIKE:
+            self._leaked_ms += WINDOW_MS
+        return likeness > self._policy.like * (1 - (1 - LEAKY_LIKE) * self._leaky)
+
+    @property
+    def _leaky(self) -> float:
+        """How far the canceller is not to be trusted, 0 to 1."""
+        return min(1.0, self._leaked_ms / LEAKY_MS)
+
+
+def _openness(tone: Tone) -> float:
+    return float(np.clip((tone.open_db - CLOSED_DB) / (OPEN_DB - CLOSED_DB), CLOSED_WEIGHT, 1))

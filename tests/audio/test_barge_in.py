@@ -173,8 +173,15 @@ def test_what_is_much_weaker_than_the_microphone_was_is_left_over():
 def test_a_voice_over_the_echo_is_confirmed():
     far = overtones(3000, 97.0, np.array([FRONT, BACK, FRONT, FRONT, BACK]))
     voice = WIRE.silence(1500) + word(1500, pitch=171)
-    both = to_pcm16(to_float(voice) + to_float(late(far, 90, 0.1)))
+    both = to_pcm16(to_float(voice) + to_float(late(far, 90, 0.01)))
     assert Heard().hear(both, far=far).kinds() == [VoiceSuspected, VoiceConfirmed]
+
+
+def test_where_echo_has_leaked_lately_more_speech_is_needed():
+    far = overtones(2000, 97.0, np.array([FRONT, BACK, FRONT, FRONT, BACK]))
+    clean, leaky = Heard().hear(QUIET + QUIET + word(1500)), Heard()
+    leaky.hear(late(far, 130, 0.3), far=far).hear(word(1500))
+    assert leaky.when(VoiceConfirmed) > clean.when(VoiceConfirmed)
 
 
 def test_what_the_canceller_has_left_is_named_so_that_it_is_not_sent():
