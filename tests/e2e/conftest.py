@@ -70,6 +70,16 @@ def start(world: Path) -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
 
 
 @pytest.fixture
+def impatient() -> list[str]:
+    """The program, which dials a lost server again for a second only."""
+    lines = (
+        "import sys\nfrom rtchat.session import Session\nfrom rtchat.cli import main\n"
+        "Session.__init__.__kwdefaults__['patience_seconds'] = 1.0\nsys.argv[0] = 'rtchat'\nmain()\n"
+    )
+    return [sys.executable, "-c", lines]
+
+
+@pytest.fixture
 def finish() -> Callable[..., Ran]:
     """Wait for a process to end, and read all of it."""
 

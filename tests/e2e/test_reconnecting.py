@@ -106,13 +106,9 @@ def test_words_that_are_typed_meanwhile_are_answered_when_it_is_back(chat, servi
     assert exit_code(process) == 0
 
 
-def test_a_server_that_stays_away_is_lost_for_good(start, serving, lines):
+def test_a_server_that_stays_away_is_lost_for_good(start, serving, lines, impatient):
     url, server = serving()
-    impatient = (
-        "import sys\nfrom rtchat.session import Session\nfrom rtchat.cli import main\n"
-        "Session.__init__.__kwdefaults__['patience_seconds'] = 1.0\nsys.argv[0] = 'rtchat'\nmain()\n"
-    )
-    process = start("text", "--json", "--server", url, command=[sys.executable, "-c", impatient])
+    process = start("text", "--json", "--server", url, command=impatient)
     records = lines(process)
     records.until(is_state("listening"))
     server.kill()
