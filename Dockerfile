@@ -14,12 +14,12 @@ FROM python:3.13-slim-trixie AS build
 RUN apt-get update && apt-get install -y --no-install-recommends gcc libc6-dev portaudio19-dev
 WORKDIR /src
 COPY constraints.txt ./
-# One requirements file for each section: run.txt, recognizer.txt, build.txt, audio.txt, test.txt.
+# One requirements file for each section: run.txt, recognizer.txt, build.txt, audio.txt, echo.txt, test.txt.
 RUN awk '/^# --- /{ file = substr($3, 1, length($3) - 1) ".txt" } file { print > file }' constraints.txt
 RUN python3 -m venv /build && /build/bin/pip install --require-hashes -r build.txt
 RUN /build/bin/pip wheel --no-deps --no-build-isolation --require-hashes -r audio.txt --wheel-dir /wheels
 RUN python3 -m venv --without-pip /opt/rtchat && \
-    /build/bin/pip --python /opt/rtchat/bin/python install --require-hashes -r run.txt -r recognizer.txt
+    /build/bin/pip --python /opt/rtchat/bin/python install --require-hashes -r run.txt -r recognizer.txt -r echo.txt
 # ALSA's way to PulseAudio, without the video codecs that its package would bring along.
 RUN mkdir /alsa /plugins && cd /alsa && apt-get download libasound2-plugins && dpkg -x libasound2-plugins_*.deb . && \
     cp --parents usr/lib/*/alsa-lib/libasound_module_*_pulse.so /plugins
@@ -29,7 +29,7 @@ RUN /build/bin/pip wheel --no-deps --no-build-isolation . --wheel-dir /wheels &&
 
 FROM python:3.13-slim-trixie
 ARG MORE=
-RUN apt-get update && apt-get install -y --no-install-recommends espeak-ng libportaudio2 libpulse0 $MORE && \
+RUN apt-get update && apt-get install -y --no-install-recommends espeak-ng libportaudio2 libpulse0 pulseaudio-utils $MORE && \
     rm -rf /var/lib/apt/lists/*
 COPY --from=build /plugins /
 RUN printf 'pcm.!default { type pulse }\nctl.!default { type pulse }\npcm.pulse { type pulse }\n' >/etc/asound.conf && \

@@ -44,6 +44,7 @@ purpose() {
     case $1 in
     espeak-ng) echo "the embedded server has no voice" ;;
     portaudio* | gcc | libc6-dev | python3*-dev) echo "no microphone and no loudspeaker" ;;
+    pulseaudio-utils) echo "changes of devices are noticed late, and not by name" ;;
     libasound2-plugins) echo "no sound through PulseAudio or PipeWire" ;;
     apertium*) echo "no translation without a key" ;;
     *) echo "some tests are skipped" ;;
@@ -57,8 +58,8 @@ packages() { # packages KIND: what this system's package manager calls what is n
         [ "$1" != test ] || echo sox tmux flite
         ;;
     *)
-        echo espeak-ng libasound2-plugins portaudio19-dev gcc libc6-dev apertium apertium-eng-spa
-        [ "$1" != test ] || echo pulseaudio pulseaudio-utils alsa-utils flite pocketsphinx-testdata sox tmux
+        echo espeak-ng libasound2-plugins pulseaudio-utils portaudio19-dev gcc libc6-dev apertium apertium-eng-spa
+        [ "$1" != test ] || echo pulseaudio alsa-utils flite pocketsphinx-testdata sox tmux
         ;;
     esac
 }
