@@ -18,7 +18,7 @@ from rtchat.modes import SessionKind
 from rtchat.plan import NO_CANCELLER, Echo, Plan
 
 if TYPE_CHECKING:
-    from rtchat.audio.sound import Tap
+    from rtchat.audio.tape import Tap
 
     OpenSound = Callable[[SoundRequest, Tap | None], Sound]
 
@@ -67,6 +67,7 @@ class SoundSide:
         self._typed = typed
         self._open_sound = open_sound
         self.sound = open_sound(plan.sound(), tap)
+        self._echo = s.EchoChanged("none", None)
 
     async def open(self, stack: AsyncExitStack) -> Echo:
         """Open what the plan wants, or what there is of it where a conversation can go on in text.
@@ -82,11 +83,19 @@ class SoundSide:
             await stack.enter_async_context(self.sound)
         except DeviceError as error:
             await self._open_less(stack, error)
+        self._echo = await self._expected_echo()
+        self._explain(self._echo.echo)
+        return self._echo.echo
+
+    async def _expected_echo(self) -> s.EchoChanged:
+        """What keeps the assistant from hearing itself at these devices, until it is measured."""
         found = await self._found_before()
-        echo = self.plan.echo_on(self.sound.output_name, found)
+        return s.EchoChanged(self.plan.echo_on(self.sound.called("loudspeaker"), found), None)
+
+    def _explain(self, echo: Echo) -> None:
+        """Say why it is half duplex where nobody asked for that."""
         if echo == "half-duplex" and self.plan.settings.echo != "half-duplex":
             self._display.tell(NO_CANCELLER if self.plan.rules.echo == "half-duplex" else NOT_CANCELLED)
-        return echo
 
     async def _found_before(self) -> Echo | None:
         """What `rtchat doctor` recommends for these devices, where it is asked for and known."""
@@ -145,7 +154,19 @@ class SoundSide:
                     continue
                 case s.Heard() | s.Drained():
                     played()
+                case s.EchoChanged():
+                    self._echo = report
             self._feed(report)
+            if isinstance(report, s.DeviceFound):
+                await self._begin_anew()
+
+    async def _begin_anew(self) -> None:
+        """Another device serves: what was measured of the echo is not true any more."""
+        before, self._echo = self._echo, await self._expected_echo()
+        if self._echo.echo != before.echo:
+            self._explain(self._echo.echo)
+        if self._echo != before:
+            self._feed(self._echo)
 
     async def meter(self) -> None:
         """Show the levels, and how the loudspeaker is supplied, until cancelled."""

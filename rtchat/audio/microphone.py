@@ -9,10 +9,12 @@ from __future__ import annotations
 import numpy as np
 
 from rtchat.audio.resample import Resampler
-from rtchat.chunk import WIRE, AudioFormat, level_dbfs, to_float, to_pcm16
+from rtchat.chunk import WIRE, AudioFormat, to_float, to_pcm16
 
 CHUNK_MS = 20
 """The API takes 20 to 40 ms at a time well; the shortest reaches the server's VAD first."""
+
+_CHUNK = WIRE.bytes_in(CHUNK_MS)
 
 
 class Microphone:
@@ -22,8 +24,7 @@ class Microphone:
         device: The format of the blocks: the device's own rate, one channel or more, PCM16.
 
     Attributes:
-        zero_seconds: How long there has been nothing but samples of exactly zero since it was opened; 0.0 once any
-            sound has come, for noise suppressors give zeros between words.
+        due: Frames, of all there were since the first, that make the next chunk complete. Feeding less gives none.
     """
 
     def __init__(self, device: AudioFormat) -> None:
@@ -32,10 +33,7 @@ class Microphone:
         self._pending = bytearray()
         self._fed = 0
         self._given = 0
-        self._origin = 0.0
-        self._last = b""
-        self.zero_seconds = 0.0
-        self._alive = False
+        self.due = self._frames(WIRE.samples(_CHUNK))
 
     def feed(self, block: bytes, at: float) -> list[tuple[float, bytes]]:
         """Take a block of the device.
@@ -47,18 +45,13 @@ class Microphone:
         Returns:
             Chunks of `CHUNK_MS` that are now complete: (seconds of the first sample, PCM16 at 24 kHz mono).
         """
-        frames = self._device.samples(block)
-        self._origin = at - self._fed / self._device.rate
-        self._fed += frames
-        self._alive = self._alive or block.count(0) != len(block)
-        self.zero_seconds = 0.0 if self._alive else self.zero_seconds + frames / self._device.rate
+        origin = at - self._fed / self._device.rate
+        self._fed += self._device.samples(block)
         self._pending += to_pcm16(self._resampler.feed(self._mono(block)))
-        return self._take_chunks()
-
-    @property
-    def level(self) -> float:
-        """RMS of the last chunk in dBFS, -96 for silence."""
-        return level_dbfs(self._last)
+        chunks = self._take_chunks(origin)
+        # The resampler holds back as much all the time: what is missing comes with as many frames.
+        self.due = self._fed + self._frames(WIRE.samples(_CHUNK - len(self._pending)))
+        return chunks
 
     def _mono(self, block: bytes) -> np.ndarray[tuple[int], np.dtype[np.float32]]:
         samples = to_float(block)
@@ -69,12 +62,14 @@ class Microphone:
         )
         return mixed
 
-    def _take_chunks(self) -> list[tuple[float, bytes]]:
+    def _take_chunks(self, origin: float) -> list[tuple[float, bytes]]:
         chunks = []
-        size = WIRE.bytes_in(CHUNK_MS)
-        while len(self._pending) >= size:
-            self._last = bytes(self._pending[:size])
-            del self._pending[:size]
-            chunks.append((self._origin + self._given / WIRE.rate, self._last))
-            self._given += WIRE.samples(size)
+        while len(self._pending) >= _CHUNK:
+            chunks.append((origin + self._given / WIRE.rate, bytes(self._pending[:_CHUNK])))
+            del self._pending[:_CHUNK]
+            self._given += WIRE.samples(_CHUNK)
         return chunks
+
+    def _frames(self, samples: int) -> int:
+        """Frames of the device that last as long as so many samples of the wire, or longer."""
+        return -(-samples * self._device.rate // WIRE.rate)

@@ -24,23 +24,21 @@ NEWS_DB = 3.0
 class NearEnd:
     """One microphone's chunks in, signals out, in the order in which the conversation needs them.
 
-    Args:
-        echo: What takes the loudspeaker out of them; None where the microphone cannot hear one.
-        barge_in: What finds the user's voice in them while the assistant sounds; None where nobody asks.
-
     Attributes:
+        echo: What takes the loudspeaker out of them; None where the microphone cannot hear one. It may be replaced.
+        barge_in: What finds the user's voice in them while the assistant sounds; None where nobody asks.
         muted: Silence in place of all that is recorded, for the server, the meter and the recording alike.
     """
 
     def __init__(self, echo: Echo | None = None, barge_in: BargeIn | None = None) -> None:
+        self.echo = echo
+        self.barge_in = barge_in
         self.muted = False
-        self._echo = echo
-        self._barge_in = barge_in
 
     def played(self, begins: float, pcm: bytes) -> None:
         """Note what leaves the loudspeaker: see `Echo.played`."""
-        if self._echo is not None:
-            self._echo.played(begins, pcm)
+        if self.echo is not None:
+            self.echo.played(begins, pcm)
 
     def feed(self, at: float, pcm: bytes) -> list[Voice | Captured]:
         """Take the next chunk of the microphone: 20 ms of 24 kHz mono PCM16.
@@ -51,25 +49,25 @@ class NearEnd:
 
         Returns:
             What the chunk tells of the user's voice, then `Captured` with the chunk as it may leave: what is told
-            decides what becomes of it.
+            decides what becomes of it. Silence, where it is the assistant's own voice all the same.
+
+        Raises:
+            DeviceError: The canceller failed.
         """
-        given = pcm if self._echo is None else self._echo.feed(at, pcm)
+        given = pcm if self.echo is None else self.echo.feed(at, pcm)
         if self.muted:
             given = bytes(len(given))
-        voices = self._voices(at, given) if self._echo is not None and self._barge_in is not None else []
-        return [*voices, Captured(given)]
-
-    def _voices(self, at: float, given: bytes) -> list[Voice]:
-        assert self._echo is not None
-        assert self._barge_in is not None
-        return self._barge_in.feed(
+        if self.echo is None or self.barge_in is None:
+            return [Captured(given)]
+        voices = self.barge_in.feed(
             at,
             given,
-            sounding=self._echo.active,
-            raw_dbfs=self._echo.raw_dbfs,
-            far=self._echo.far,
-            converged=self._echo.converged,
+            sounding=self.echo.active,
+            raw_dbfs=self.echo.raw_dbfs,
+            far=self.echo.far,
+            converged=self.echo.converged,
         )
+        return [*voices, Captured(bytes(len(given)) if self.barge_in.echo else given)]
 
 
 class EchoNews:

@@ -17,6 +17,7 @@ class Scripted:
     def __init__(self, *script) -> None:
         self.script = list(script)
         self.fed: list[dict] = []
+        self.echo = False
 
     def feed(self, at, pcm, **known):
         self.fed.append({"at": at, "pcm": pcm, **known})
@@ -53,6 +54,28 @@ def test_muted_is_silence_for_everybody():
     near_end.muted = False
     assert near_end.feed(0.02, CHUNK) == [Captured(CHUNK)]
     assert NearEnd().feed(0.0, CHUNK) == [Captured(CHUNK)]
+
+
+def test_the_assistants_own_voice_is_silence():
+    barge_in = Scripted([], [])
+    near_end = NearEnd(Echo(lambda near, _: near), barge_in)
+    barge_in.echo = True
+    assert near_end.feed(0.0, CHUNK) == [Captured(bytes(len(CHUNK)))]
+    assert barge_in.fed[0]["pcm"] == CHUNK
+    barge_in.echo = False
+    assert near_end.feed(0.02, CHUNK) == [Captured(CHUNK)]
+
+
+def test_another_canceller_may_take_over():
+    barge_in = Scripted([], [])
+    near_end = NearEnd(Echo(lambda near, _: bytes(len(near))), barge_in)
+    near_end.muted = True
+    near_end.feed(0.0, CHUNK)
+    near_end.echo = Echo(lambda near, _: near)
+    near_end.feed(0.02, CHUNK)
+    assert [fed["sounding"] for fed in barge_in.fed] == [False, False]
+    near_end.echo = None
+    assert near_end.feed(0.04, CHUNK) == [Captured(bytes(len(CHUNK)))]
 
 
 @pytest.mark.parametrize(

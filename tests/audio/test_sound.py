@@ -8,9 +8,10 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
+from rtchat.audio.canceller import Canceller
 from rtchat.audio.sound import Caution, Sound, SoundRequest
 from rtchat.chunk import WIRE, level_dbfs
-from rtchat.conversation.signals import Drained, Heard
+from rtchat.conversation.signals import Captured, DeviceFound, Drained, EchoChanged, Heard
 from rtchat.errors import DeviceError, UsageError
 
 RATE = 24_000
@@ -171,6 +172,53 @@ async def test_a_wrong_device_is_one_sentence_and_nothing_stays_open(pulse, requ
             pass
     assert caught.value.message.startswith(sentence)
     assert "portaudio" not in [thread.name for thread in threading.enumerate()]
+
+
+@pytest.mark.sound
+async def test_another_loudspeaker_is_another_echo_and_muted_stays(pulse):
+    pulse.plug_in("other")
+    try:
+        async with Sound(SoundRequest(echo="while it works")) as sound:
+            assert sound.called("loudspeaker") == "Test-Speaker"
+            sound.mute(True)
+            before = sound._near_end.near_end.echo
+            assert before is not None
+            await asyncio.to_thread(pulse.pactl, "set-default-sink", "other")
+            async with asyncio.timeout(20):
+                async for report in sound.reports():
+                    if isinstance(report, DeviceFound):
+                        break
+                async for captured in sound.microphone():
+                    assert captured.pcm == bytes(960)
+                    if sound._near_end.near_end.echo is not before:
+                        break
+            assert sound.called("loudspeaker") == "Test-Other"
+    finally:
+        pulse.take_out("other")
+
+
+@pytest.mark.sound
+async def test_a_canceller_that_fails_is_told_and_the_microphone_goes_on_half_duplex(pulse, monkeypatch):
+    def fails(canceller: Canceller, near: bytes, far: bytes) -> bytes:
+        raise DeviceError("The echo canceller failed: oh.", hint="Use headphones.")
+
+    monkeypatch.setattr(Canceller, "process", fails)
+    async with Sound(SoundRequest(echo="while it works", barge_in=True)) as sound:
+        sound.play("A", 0, tone(1))
+        got = []
+        async with asyncio.timeout(20):
+            async for report in sound.reports():
+                if isinstance(report, Caution | EchoChanged):
+                    got.append(report)
+                if isinstance(report, EchoChanged):
+                    break
+            assert got[-2:] == [
+                Caution("The echo canceller failed: oh.", "Use headphones."),
+                EchoChanged("half-duplex", None),
+            ]
+            chunks = sound.microphone()
+            for _ in range(5):
+                assert isinstance(await anext(chunks), Captured)
 
 
 UNPLUGGED = """
