@@ -67,6 +67,13 @@ def test_what_was_not_heard_is_asked_for_in_writing(speaking, tell, says, sent, 
     assert 'Not heard yet: "three four"' in request.response.instructions
 
 
+def test_no_server_is_blamed_for_sound_that_nobody_can_hear(speaking, tell, says):
+    tell(speaking, says.sound_done(), says.made(), says.done())
+    assert speaking.state is State.SPEAKING
+    tell(speaking, NO_LOUDSPEAKER)
+    assert speaking.state is not State.SPEAKING, "in which it would owe something (rtchat/watch.py)"
+
+
 def test_with_a_loudspeaker_answers_are_spoken_again(talk, tell, says, sent, shown):
     conversation = talk(session=SPOKEN)
     tell(conversation, NO_LOUDSPEAKER)
