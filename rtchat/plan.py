@@ -266,6 +266,8 @@ def _canceller_is_there() -> bool:
         return find_spec("livekit.rtc") is not None
     except ImportError:
         return False
+    except Exception:  # broken: loading it will say why
+        return True
 
 
 def _news(where: Where, model: str, settings: Settings, today: date) -> list[str]:

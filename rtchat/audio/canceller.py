@@ -37,12 +37,12 @@ def load_canceller(*, auto_gain: bool = False) -> Canceller:
         return Canceller(rtc, auto_gain=auto_gain)
     except ImportError as error:
         raise DeviceError(
-            f"The echo canceller cannot be loaded: {_sentence(error)}.",
+            f"The echo canceller, the package livekit, cannot be loaded: {_sentence(error)}.",
             hint="Install it with: pip install 'rtchat[echo]' (or use headphones).",
         ) from error
     except Exception as error:
         raise DeviceError(
-            f"The echo canceller does not work here: {_sentence(error)}.",
+            f"The echo canceller, the package livekit, does not work here: {_sentence(error)}.",
             hint="Install it anew: pip install --force-reinstall 'rtchat[echo]' (or use headphones).",
         ) from error
 
