@@ -214,6 +214,23 @@ def test_a_loudspeaker_that_is_unplugged(talk, pulse, spoken):
     assert process.wait(timeout=30) == 143
 
 
+def test_whether_it_listens_is_on_the_screen_also_while_there_is_no_microphone(terminal, pulse, spoken):
+    program = terminal("interactive", *LOCAL)
+    program.shows("● listening")
+    pulse.unplug()
+    program.shows("○ no microphone", seconds=60)
+    program.shows("t types")
+    assert not any("listening" in row for row in program.rows())
+    program.type("trepeat after me: the sky is green" + ENTER)
+    program.shows("assistant  The sky is green")
+    pulse.start()
+    program.shows("● listening", seconds=60)
+    pulse.speak(spoken("what is seven times six", after=0.3))
+    program.shows("7 times 6 is 42.")
+    program.type("q")
+    assert program.exit_code() == 0
+
+
 def test_the_translator_speaks_spanish(talk, pulse, spoken):
     if shutil.which("apertium") is None:
         pytest.skip("apertium is not installed")
