@@ -5,6 +5,7 @@ That arithmetic is here and nowhere else. The wire is 24 kHz mono PCM16 little-e
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -82,22 +83,26 @@ class AudioChunk:
         return self.format.ms(self.pcm)
 
 
+_FULL_SCALE = np.float32(32768)
+_LARGEST = np.float32(32767)
+_STEP = 1 / _FULL_SCALE
+
+
 def to_float(pcm: bytes) -> NDArray[np.float32]:
     """PCM16 bytes as float32 samples in [-1, 1); an odd last byte is dropped."""
-    whole = len(pcm) - len(pcm) % 2
-    return np.frombuffer(pcm[:whole], dtype="<i2").astype(np.float32) / 32768.0
+    samples: NDArray[np.float32] = np.frombuffer(pcm, dtype="<i2", count=len(pcm) // 2) * _STEP
+    return samples
 
 
 def to_pcm16(samples: NDArray[np.float32]) -> bytes:
     """Float samples as PCM16 bytes, clipped at full scale."""
-    clipped: NDArray[np.float32] = np.clip(samples * 32768.0, -32768, 32767)
+    scaled = samples * _FULL_SCALE
+    clipped: NDArray[np.float32] = np.minimum(np.maximum(scaled, -_FULL_SCALE, out=scaled), _LARGEST, out=scaled)
     return clipped.astype("<i2").tobytes()
 
 
 def level_dbfs(pcm: bytes) -> float:
     """RMS level of PCM16 bytes in dB relative to full scale; -96.0 for silence and for nothing."""
     samples = to_float(pcm)
-    if samples.size == 0:
-        return -96.0
-    power = float(np.mean(samples * samples))
-    return max(-96.0, 10 * float(np.log10(power))) if power > 0 else -96.0
+    energy = float(np.dot(samples, samples))
+    return max(-96.0, 10 * math.log10(energy / samples.size)) if energy > 0 else -96.0

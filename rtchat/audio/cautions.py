@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from rtchat.chunk import AudioFormat, level_dbfs
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 ZEROS_SECONDS = 2.0
 """A microphone that has given nothing but samples of zero since it was opened is muted or forbidden."""
@@ -17,11 +21,14 @@ QUIET_DBFS = -70.0
 QUIET_SECONDS = 60.0
 """So long after it was opened it is certain that this microphone has heard nothing louder."""
 
-CLIPPED_BLOCKS = 20
-"""So many clipped blocks, less two for each second that passes, are more than a hand on the microphone."""
+CLIPPED_SECONDS = 0.4
+"""So much sound with clipping in it, less `FORGIVEN` of all that passes, is more than a hand on the microphone."""
+
+FORGIVEN = 0.04
 
 _FULL_SCALE = 32_700  # a resampler on the way may have taken some hundredths of a decibel
 _FLAT_SAMPLES = 4
+_QUIET_PEAK = 32_768 * 10 ** (QUIET_DBFS / 20)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,18 +64,23 @@ class Listener:
         self._clipped = 0.0
 
     def hear(self, block: bytes, name: str) -> Caution | None:
-        """Take a block of the microphone; say what is certain by now, again and again.
+        """Take sound of the microphone; say what is certain by now, again and again.
 
         Args:
-            block: Whole frames as the device gave them.
+            block: Whole frames as the device gave them, 5 to 50 ms.
             name: What people call the microphone.
         """
         seconds = self._form.samples(block) / self._form.rate
         self._seconds += seconds
-        self._alive = self._alive or block.count(0) != len(block)
-        self._loud = self._loud or level_dbfs(block) > QUIET_DBFS
-        self._clipped = max(0.0, self._clipped - 2 * seconds) + _is_clipped(block)
-        if self._clipped >= CLIPPED_BLOCKS:
+        samples = np.frombuffer(block, dtype="<i2")
+        peak = max(int(samples.max()), -int(samples.min()))
+        self._alive = self._alive or peak > 0
+        # No sound is louder than its peak.
+        self._loud = self._loud or (peak > _QUIET_PEAK and level_dbfs(block) > QUIET_DBFS)
+        self._clipped = max(0.0, self._clipped - FORGIVEN * seconds)
+        if peak >= _FULL_SCALE and _is_flat(samples):
+            self._clipped += seconds
+        if self._clipped >= CLIPPED_SECONDS:
             return clipped(name)
         if not self._alive and self._seconds >= ZEROS_SECONDS:
             return zeros(name, self._system)
@@ -77,8 +89,7 @@ class Listener:
         return None
 
 
-def _is_clipped(block: bytes) -> bool:
-    samples = np.frombuffer(block, dtype="<i2")
+def _is_flat(samples: NDArray[np.int16]) -> bool:
     return int(np.count_nonzero((samples >= _FULL_SCALE) | (samples <= -_FULL_SCALE))) >= _FLAT_SAMPLES
 
 

@@ -3,6 +3,8 @@
 Where there is an echo, the microphone's spectrum follows the loudspeaker's; where there is none it does not,
 whoever else speaks. So the levels of eight bands are compared over some seconds, at every delay there may be. Only
 a stretch in which one follows the other says how much the canceller takes away, for the user hardly spoke in it.
+
+Chunks are looked at a few at a time, which costs little more than one does.
 """
 
 from __future__ import annotations
@@ -30,6 +32,7 @@ _WINDOW = 400  # chunks of 20 ms: eight seconds of the assistant's speech
 _LEAST = 150
 _SURE = 100  # chunks with an echo that prove a failure: two seconds
 _EVERY = 50
+_TOGETHER = 5  # chunks that are looked at at a time
 _LATEST = 35  # chunks by which an echo may come later than its sound
 _BANDS = (200, 400, 700, 1100, 1600, 2300, 3200, 4500, 7000)  # Hz
 _DECAY = 4.0  # dB by which reverberation falls in a chunk
@@ -59,6 +62,7 @@ class Measure:
         self._levels: deque[tuple[float, float, float, bool]] = deque(maxlen=_WINDOW)
         self._far: deque[NDArray[np.float32]] = deque(maxlen=_WINDOW)
         self._near: deque[NDArray[np.float32]] = deque(maxlen=_WINDOW)
+        self._new: list[tuple[bytes, bytes, float, float]] = []  # not looked at yet
         self._noted = 0
         self._loud = 0
 
@@ -80,18 +84,25 @@ class Measure:
             raw_dbfs: Its level.
             dbfs: The level of what the canceller made of it.
         """
-        played, heard = _bands(far, raw)
-        loudest = float(played.max())
-        if self._far:
-            played = np.maximum(played, self._far[-1] - np.float32(_DECAY))
-        self._far.append(played)
-        self._near.append(heard)
         self._raw.append(raw_dbfs)
-        self._levels.append((loudest, raw_dbfs, dbfs, self.converged))
-        self._loud += loudest > _LOUD
-        self._noted += 1
+        self._new.append((far, raw, raw_dbfs, dbfs))
+        if len(self._new) < _TOGETHER:
+            return
+        self._look()
         if self._noted % _EVERY == 0 and len(self._levels) >= _LEAST:
             self._judge()
+
+    def _look(self) -> None:
+        """Find the bands of what is new."""
+        new, self._new = self._new, []
+        bands = _bands([far for far, *_ in new] + [raw for _, raw, *_ in new])
+        for (*_, raw_dbfs, dbfs), played, heard in zip(new, bands, bands[len(new) :], strict=False):
+            loudest = float(played.max())
+            self._levels.append((loudest, raw_dbfs, dbfs, self.converged))
+            self._loud += loudest > _LOUD
+            self._far.append(np.maximum(played, self._far[-1] - np.float32(_DECAY)) if self._far else played)
+            self._near.append(heard)
+        self._noted += len(new)
 
     def _judge(self) -> None:
         likeness, delay = _likeness(np.array(self._far), np.array(self._near))
@@ -120,7 +131,7 @@ class Measure:
             self.erle_db = float(np.median(taken))
 
 
-def _bands(*pcm: bytes) -> NDArray[np.float32]:
+def _bands(pcm: list[bytes]) -> NDArray[np.float32]:
     """Levels of the bands of each sound, in dB of full scale; all are equally long."""
     sounds = to_float(b"".join(pcm)).reshape(len(pcm), -1)
     window, edges = _shape(sounds.shape[1])

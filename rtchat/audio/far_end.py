@@ -122,11 +122,14 @@ def _between(
     around: np.ndarray[tuple[int], np.dtype[np.float32]], phase: float, last: float, samples: int
 ) -> np.ndarray[tuple[int], np.dtype[np.float32]]:
     """Samples at a fraction that walks from one phase to another: two filters, one fading into the other."""
-    begin, end = (
-        np.convolve(around, _KERNELS[round(at) + _PHASES // 2][::-1], mode="valid")[:samples]
-        for at in (phase, last)
-    )
+    begin = _delayed(around, phase)[:samples]
     if round(phase) == round(last):
         return begin
     ramp = np.linspace(0.0, 1.0, samples, dtype=np.float32)
-    return begin + (end - begin) * ramp
+    return begin + (_delayed(around, last)[:samples] - begin) * ramp
+
+
+def _delayed(
+    around: np.ndarray[tuple[int], np.dtype[np.float32]], phase: float
+) -> np.ndarray[tuple[int], np.dtype[np.float32]]:
+    return np.convolve(around, _KERNELS[round(phase) + _PHASES // 2][::-1], mode="valid")
