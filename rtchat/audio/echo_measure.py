@@ -96,12 +96,13 @@ class Measure:
         """Find the bands of what is new."""
         new, self._new = self._new, []
         bands = _bands([far for far, *_ in new] + [raw for _, raw, *_ in new])
-        for (*_, raw_dbfs, dbfs), played, heard in zip(new, bands, bands[len(new) :], strict=False):
-            loudest = float(played.max())
+        played, heard = bands[: len(new)], bands[len(new) :]
+        for (*_, raw_dbfs, dbfs), loudest in zip(new, played.max(axis=1).tolist(), strict=True):
             self._levels.append((loudest, raw_dbfs, dbfs, self.converged))
             self._loud += loudest > _LOUD
-            self._far.append(np.maximum(played, self._far[-1] - np.float32(_DECAY)) if self._far else played)
-            self._near.append(heard)
+        for one in played:
+            self._far.append(np.maximum(one, self._far[-1] - np.float32(_DECAY)) if self._far else one)
+        self._near.extend(heard)
         self._noted += len(new)
 
     def _judge(self) -> None:

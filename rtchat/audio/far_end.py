@@ -8,6 +8,7 @@ loudspeaker, and is worked out there.
 from __future__ import annotations
 
 from bisect import bisect_right
+from functools import cache
 
 import numpy as np
 
@@ -125,8 +126,12 @@ def _between(
     begin = _delayed(around, phase)[:samples]
     if round(phase) == round(last):
         return begin
-    ramp = np.linspace(0.0, 1.0, samples, dtype=np.float32)
-    return begin + (_delayed(around, last)[:samples] - begin) * ramp
+    return begin + (_delayed(around, last)[:samples] - begin) * _ramp(samples)
+
+
+@cache
+def _ramp(samples: int) -> np.ndarray[tuple[int], np.dtype[np.float32]]:
+    return np.linspace(0.0, 1.0, samples, dtype=np.float32)
 
 
 def _delayed(
