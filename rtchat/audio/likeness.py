@@ -29,18 +29,20 @@ class Likeness:
 
     def __init__(self) -> None:
         # Full of silence, so that a delay is looked for among all from the first chunk on.
-        self._near: NDArray[np.float32] = np.zeros(WIRE.samples_in(LONGEST_MS), dtype=np.float32)
-        self._far: NDArray[np.float32] = np.zeros(WIRE.samples_in(LONGEST_MS + DELAY_MS), dtype=np.float32)
+        self._near = bytearray(WIRE.bytes_in(LONGEST_MS))
+        self._far = bytearray(WIRE.bytes_in(LONGEST_MS + DELAY_MS))
 
     def feed(self, near: bytes, far: bytes) -> None:
         """The next of both, 24 kHz mono PCM16, equally long."""
-        self._near = _last(self._near, near, LONGEST_MS)
-        self._far = _last(self._far, far, LONGEST_MS + DELAY_MS)
+        self._near += near
+        self._far += far
+        del self._near[: -WIRE.bytes_in(LONGEST_MS)], self._far[: -WIRE.bytes_in(LONGEST_MS + DELAY_MS)]
 
     def measure(self, ms: int) -> float:
         """Likeness of the last `ms` (up to `LONGEST_MS`) of the near sound to the far one, 0 to 1."""
-        size = WIRE.samples_in(ms)
-        near, far = self._near[-size:], self._far[-size - WIRE.samples_in(DELAY_MS) :]
+        size = WIRE.bytes_in(ms)
+        near = to_float(bytes(self._near[-size:]))
+        far = to_float(bytes(self._far[-size - WIRE.bytes_in(DELAY_MS) :]))
         if not near.any() or not far.any():
             return 0.0
         one, other = _whitened(near), _whitened(far)
@@ -53,17 +55,13 @@ class Likeness:
 
     def reset(self) -> None:
         """Forget both."""
-        self._near = np.zeros_like(self._near)
-        self._far = np.zeros_like(self._far)
+        self._near = bytearray(len(self._near))
+        self._far = bytearray(len(self._far))
 
 
 _SIZE = 20_736  # 2^8 * 3^4, so quick: not less than the longest near and far sound in a row
 _THIN = 3  # the band alone comes back, at 8 kHz: finer delays make no difference
 _BAND = slice(LOW_HZ * _SIZE // WIRE.rate, HIGH_HZ * _SIZE // WIRE.rate)
-
-
-def _last(held: NDArray[np.float32], pcm: bytes, ms: int) -> NDArray[np.float32]:
-    return np.concatenate([held, to_float(pcm)])[-WIRE.samples_in(ms) :]
 
 
 def _whitened(samples: NDArray[np.float32]) -> NDArray[np.complex64]:

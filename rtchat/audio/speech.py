@@ -105,7 +105,9 @@ class _Thinner:
         self._held = held[whole:]
         if whole == 0:
             return self._held[:0]
-        pieces = np.lib.stride_tricks.sliding_window_view(held[: whole + _TAPS.shape[0] - 1], _TAPS.shape[0])[::3]
+        # Every third sliding window; numpy's own function for it takes longer than all the rest here.
+        shape, strides = (whole // 3, _TAPS.shape[0]), (3 * held.itemsize, held.itemsize)
+        pieces: NDArray[np.float32] = np.ndarray(shape, held.dtype, held, strides=strides)
         thinned: NDArray[np.float32] = (pieces @ _TAPS).ravel()
         return thinned
 
