@@ -19,7 +19,10 @@ import sys
 import tempfile
 import threading
 import time
+from collections import deque
+from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -28,8 +31,8 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from private_pulse import PrivatePulse
 
-from rtchat.audio.microphone import Microphone
 from rtchat.audio.sound import Sound
+from rtchat.conversation.microphone_gate import LOOK_BACK_MS
 from rtchat.conversation.notices import Interruption, StateChanged
 from rtchat.conversation.signals import Captured
 from rtchat.link import dialers
@@ -147,40 +150,55 @@ class TimedSound(Sound):
     def __init__(self, request, tap, display: Quiet) -> None:
         super().__init__(request, tap)
         self.display = display
-        self.called = 0.0
-        self.chunks: list[tuple[float, int]] = []
+        self.woken = 0.0
+        self.complete: deque[float] = deque()  # when a chunk was, for each that is still to be handed out
+        self.chunks: list[Chunk] = []
         self.played: list[float] = []
+        self.sounding = False
+        self.hear, self._microphone.hear = self._microphone.hear, self.timed_hear
 
-    def _capture(self, form):
-        microphone = self._microphone = Microphone(form)
+    def _soon(self, work) -> None:
+        super()._soon(partial(self.timed_work, work, time.monotonic()))
 
-        def on_capture(block: bytes, at: float) -> None:
-            if not self._closed:
-                self._loop.call_soon_threadsafe(self._timed_block, microphone, block, at, time.monotonic())
+    def timed_work(self, work, woken: float) -> None:
+        self.woken = woken
+        work()
 
-        return on_capture
-
-    def _timed_block(self, microphone: Microphone, block: bytes, at: float, called: float) -> None:
-        self.called = called
-        self._on_block(microphone, block, at)
-
-    def _note_chunk(self, at: float, chunk: bytes) -> None:
-        self.chunks.append((self.called, len(chunk)))
-        super()._note_chunk(at, chunk)
+    def timed_hear(self, at: float, chunk: bytes):
+        self.complete.append(self.woken)
+        return self.hear(at, chunk)
 
     async def microphone(self):
-        early = 0
         async for signal in super().microphone():
-            if self.display.connecting and isinstance(signal, Captured):
-                early += 1  # nobody is there yet: it is not sent
-            elif early:
-                del self.chunks[:early]
-                early = 0
+            if isinstance(signal, Captured):
+                complete = self.complete.popleft()
+                if not self.display.connecting:  # else nobody is there yet: it is not sent
+                    self.chunks.append(Chunk(complete, len(signal.pcm), self.sounding))
             yield signal
 
     def play(self, item_id: str, content_index: int, pcm: bytes) -> None:
         super().play(item_id, content_index, pcm)
         self.played.append(time.monotonic())
+        self.sounding = True
+
+    def flush(self) -> float:
+        self.sounding = False  # every answer here is interrupted
+        return super().flush()
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """One of the microphone's.
+
+    Attributes:
+        complete: When the callback ran that completed it.
+        size: Bytes.
+        sounding: The assistant did, when the session got it.
+    """
+
+    complete: float
+    size: int
+    sounding: bool
 
 
 class Quiet:
@@ -291,28 +309,33 @@ def barge_ins(times: int) -> list[Row]:
     silent = [(delivered[last] - start) * 1000 for (_, last, _), start in zip(answers, starts, strict=True)]
     told = [float(each.onset_to_silence_ms or 0) for each in display.interruptions]
     off = [truncate["ms"] - carried for (_, _, carried), truncate in zip(answers, truncates, strict=True)]
-    microphone = latencies(sound.chunks, arrivals)
+    microphone, held = (latencies(sound.chunks, arrivals, sounding) for sounding in (False, True))
     playback = [(done - left) * 1000 for done, left in zip(sound.played, departures, strict=False)]
     return [
         ("speech_started to silence at the monitor, ms", percentiles(silent, 50, 95), "40"),
         ("  the same, as the client tells it, ms", percentiles(told, 50, 95), "40"),
         ("audio_end_ms against the monitor, ms", percentiles([abs(each) for each in off], 50, 95), "20 (p95)"),
         ("  audio_end_ms less what it carried, ms", percentiles([float(each) for each in off], 5, 50, 95), ""),
-        ("microphone callback to socket, ms", percentiles(microphone, 50, 95, 99), "5 (p99)"),
+        ("microphone callback to socket, assistant silent, ms", percentiles(microphone, 50, 95, 99), "5 (p99)"),
+        (
+            "  while it sounds: held back to look back, ms",
+            percentiles(held, 50, 95, 99),
+            f"{LOOK_BACK_MS:g} or less",
+        ),
         ("socket to playback buffer, ms", percentiles(playback, 50, 95, 99), "5 (p99)"),
         ("underruns; lost by the device", f"{sound.underruns}; {sound.device_flags}", "0; 0"),
     ]
 
 
-def latencies(left: list[tuple[float, int]], came: list[tuple[float, int]]) -> list[float]:
-    """Milliseconds from the callback that completed a piece of sound to its arrival, matched by bytes."""
-    ends = np.cumsum([size for _, size in left])
+def latencies(chunks: list[Chunk], came: list[tuple[float, int]], sounding: bool) -> list[float]:
+    """Milliseconds from the callback that completed a chunk to its arrival, matched by bytes."""
+    ends = np.cumsum([chunk.size for chunk in chunks])
     found, at = [], 0
     for when, size in came:
         at += size
-        chunk = int(np.searchsorted(ends, at))
-        if chunk < len(left):
-            found.append((when - left[chunk][0]) * 1000)
+        last = int(np.searchsorted(ends, at))
+        if last < len(chunks) and chunks[last].sounding == sounding:
+            found.append((when - chunks[last].complete) * 1000)
     return found
 
 
