@@ -3,8 +3,8 @@
 ::
 
     played ─> FarEnd ──────────────────────────┐ early, by the lead
-    feed ─> while something sounds, and TAIL_SECONDS longer: canceller ─> fade ─> chunk ─> Measure: erle_db, verdict
-         └> else: as it is ────────────────────────────────────────────┘
+    feed ─> while something sounds, and TAIL_SECONDS longer: canceller ─> fade ─> chunk;  Measure: erle_db, verdict
+         └> else, and where nothing comes back: as it is ───────────────┘
 
 The canceller takes whatever delay there is between a sample's time and its echo, as long as the echo comes after
 what it is the echo of. So the far end is ahead of its time, in case a device says too late a one, by as much as is
@@ -39,12 +39,13 @@ class Echo:
 
     Args:
         process: The canceller.
-        bypass: Leave the microphone as it is while nothing plays. Not where the canceller evens out the level.
+        bypass: Leave the microphone as it is while nothing plays, or nothing of it comes back. Not where the
+            canceller evens out the level.
 
     Attributes:
-        active: Something played within the tail: the last chunk came from the canceller.
+        active: Something played within the tail: the canceller was at work on the last chunk.
         raw_dbfs: RMS of the last chunk as it was recorded.
-        dbfs: RMS of the last chunk as it was given.
+        dbfs: RMS of the last chunk as the canceller made it.
         far: What the loudspeaker played around the last chunk, as long, and as early as it was given.
     """
 
@@ -54,6 +55,7 @@ class Echo:
         self.far = b""
         self._process = process
         self._bypass = bypass
+        self._giving = False  # what the canceller makes of it
         self._far = FarEnd()
         self._measure = Measure()
         self._before: list[bytes] = []
@@ -92,14 +94,15 @@ class Echo:
         ends = at + self._seconds(at, samples)
         self._asked = ends + self._lead
         far = self._far.between(at + self._lead, self._asked, samples)
-        given = self._given(pcm, far, self._audible(at))
+        cancelled = self._cancelled(pcm, far, self._audible(at))
         self.raw_dbfs = self.dbfs = level_dbfs(pcm)
         self.far = far
         if self.active:
-            self.dbfs = level_dbfs(given)
+            self.dbfs = level_dbfs(cancelled)
             self._measure.note(far, pcm, self.raw_dbfs, self.dbfs)
         else:
             self._measure.quiet(self.raw_dbfs)
+        given = self._given(pcm, cancelled)
         self._before = [*self._before, pcm][-_WARM_CHUNKS:]
         self._chunk_at = at
         return given
@@ -134,17 +137,21 @@ class Echo:
         """Whether something that was played may be heard in a chunk."""
         return self._far.ends is not None and at < self._far.ends + TAIL_SECONDS
 
-    def _given(self, pcm: bytes, far: bytes, audible: bool) -> bytes:
+    def _cancelled(self, pcm: bytes, far: bytes, audible: bool) -> bytes:
         was, self.active = self.active, audible or not self._bypass
-        if not was and not self.active:
-            return pcm
+        if not self.active:
+            return self._process(pcm, far) if was else pcm  # the last one is still faded out
         if not was:
             for past in self._before:
                 self._process(past, bytes(len(past)))
-        cancelled = self._process(pcm, far)
-        if was == self.active:
-            return cancelled
-        return _faded(pcm, cancelled) if self.active else _faded(cancelled, pcm)
+        return self._process(pcm, far)
+
+    def _given(self, pcm: bytes, cancelled: bytes) -> bytes:
+        """What the canceller made of it, or it as it is, where nothing plays or nothing comes back."""
+        was, self._giving = self._giving, self.active and not (self._bypass and self.verdict == "no echo")
+        if was == self._giving:
+            return cancelled if was else pcm
+        return _faded(pcm, cancelled) if self._giving else _faded(cancelled, pcm)
 
 
 def _faded(one: bytes, other: bytes) -> bytes:

@@ -25,13 +25,13 @@ def assistant(seconds: float, begins: float) -> np.ndarray:
 
 
 def through(
-    room: Room, echo: Echo, far: np.ndarray, near: np.ndarray, *, off: float = 0.0
+    room: Room, echo: Echo, far: np.ndarray, near: np.ndarray, *, off: float = 0.0, after: float = 0.0
 ) -> tuple[np.ndarray, np.ndarray]:
-    """What the microphone heard, and what `echo` made of it; the loudspeaker's times are late by so much."""
+    """What the microphone heard, and what `echo` made of it; the loudspeaker's times are late by `off`."""
     clocks = {"loudspeaker": DeviceClock(RATE), "microphone": DeviceClock(RATE)}
     raw, given = [], []
     for block in devices(room, far, near, block_ms=20):
-        at, pcm = clocks[block.side].begins(len(block.samples), block.at), to_wire(block.samples)
+        at, pcm = clocks[block.side].begins(len(block.samples), block.at + after), to_wire(block.samples)
         if block.side == "microphone":
             raw.append(pcm)
             given.append(echo.feed(at, pcm))
@@ -103,3 +103,16 @@ def test_it_fades_in_and_out():
     echo.played(10.0, bytes(960))
     given = from_wire(b"".join(echo.feed(10 + 0.02 * n, chunk) for n in range(60)))
     assert np.abs(np.diff(given)).max() < 0.001
+
+
+def test_with_headphones_the_voice_is_left_as_it_is_until_an_echo_comes():
+    echo = Echo(canceller())
+    far, silence = assistant(14, begins=0), np.zeros(14 * RATE, np.float32)
+    raw, given = through(Room(3, echo_db=-90, noise_dbfs=-60, drift_ppm=0), echo, far, silence)
+    assert (echo.verdict, echo.active) == ("no echo", True)
+    last = slice(12 * RATE, None)
+    assert np.array_equal(raw[last], given[last])
+    # The headphones are pulled out.
+    raw, given = through(Room(3, echo_db=-10, noise_dbfs=-60, drift_ppm=0), echo, far, silence, after=14.0)
+    assert echo.verdict == "cancelling"
+    assert dbfs(raw[last]) - dbfs(given[last]) > 15
