@@ -4,8 +4,8 @@ Through real PortAudio on a private PulseAudio server; times on the monitor are 
 when `parec` delivers what the loudspeaker has carried.
 
 The processor's time is that of the whole process, PulseAudio's and PortAudio's own threads included; so two bare
-PortAudio streams with empty callbacks stand beside it. It is measured in turns, in rounds of which the least and the
-greatest are printed: another program's work makes caches cold, and everything dearer.
+PortAudio streams with empty callbacks stand beside it. Of several rounds, in turns, the least and the greatest are
+printed: another program's work makes caches cold, and everything dearer.
 """
 
 from __future__ import annotations
