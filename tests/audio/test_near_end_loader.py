@@ -13,9 +13,11 @@ from rtchat.errors import DeviceError
 
 
 def noise(chunks: int) -> list[bytes]:
+    """Loud and soft in turn, as speech is."""
     draw = np.random.default_rng(3)
     size = WIRE.samples_in(20)
-    return [(2000 * draw.standard_normal(size)).astype("<i2").tobytes() for _ in range(chunks)]
+    levels = np.repeat(10 ** draw.uniform(1.5, 3.5, chunks // 5 + 1), 5)
+    return [(levels[n] * draw.standard_normal(size)).astype("<i2").tobytes() for n in range(chunks)]
 
 
 def echoed(loader: NearEndLoader, played: list[bytes]) -> list[bytes]:

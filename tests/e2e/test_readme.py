@@ -22,7 +22,7 @@ README = "\n".join(page.read_text(encoding="utf-8") for page in PAGES)
 SECONDS = 60
 _BLOCK = re.compile(r"(?:^<!-- not run: ?(?P<reason>.*?) ?-->[ ]*\n)?^```sh\n(?P<lines>.*?)^```$", re.M | re.S)
 _CALL = re.compile(r"(?:^|[|;&(]\s*)rtchat\b")
-_TALKS = re.compile(r"\brtchat (?:interactive|tools|translator)\b(?!.*--input-wav\b.*--output-wav\b)")
+_TALKS = re.compile(r"\brtchat (?:doctor|interactive|tools|translator)\b(?!.*--input-wav\b.*--output-wav\b)")
 
 
 class Command(NamedTuple):
@@ -44,6 +44,7 @@ def commands() -> list[Command]:
 
 
 COMMANDS = commands()
+MODES = ("text", "tools", "translator", "serve", "doctor")
 
 
 @pytest.fixture
@@ -105,6 +106,6 @@ def test_every_command_and_flag_in_the_text_exists(shell):
     prose = re.sub(r"```.*?```", "", README, flags=re.S)
     named = set(re.findall(r"`rtchat ([a-z]+)", prose))
     assert {name for name in named if f"\n  {name} " not in top} == set()
-    helps = "".join(shell(f"rtchat {mode} --help").stdout for mode in ("text", "tools", "translator", "serve"))
+    helps = "".join(shell(f"rtchat {mode} --help").stdout for mode in MODES)
     flags = set(re.findall(r"`(--[a-z][a-z-]*)", prose))
     assert {flag for flag in flags if flag not in helps + top} == set()
