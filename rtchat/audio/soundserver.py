@@ -84,17 +84,32 @@ class SoundServer:
         process = await self._start("subscribe")
         assert process.stdout is not None
         lines = b""
+        asking = asyncio.create_task(self._ask())
         try:
             while told := await process.stdout.read(65_536):
+                if asking.cancel():  # it listens; what changed just before was not told
+                    self._note_change()
                 lines += told
                 whole = lines.rfind(b"\n") + 1
-                if _TELLING.search(lines, 0, whole) and not self._changed.is_set():
-                    self._first = now()
-                    self._changed.set()
+                if _TELLING.search(lines, 0, whole):
+                    self._note_change()
                 lines = lines[whole:]
             await process.wait()  # killing one that is ending would take its end from asyncio, which complains
         finally:
+            asking.cancel()
+            await asyncio.wait([asking])
             await _end(process)
+
+    async def _ask(self) -> None:
+        """Look until cancelled: `pactl` does not listen at once, and what it hears first are our questions."""
+        while True:
+            self._note_change()
+            await asyncio.sleep(_REST_SECONDS)
+
+    def _note_change(self) -> None:
+        if not self._changed.is_set():
+            self._first = now()
+            self._changed.set()
 
     async def _asked(self) -> dict[Side, Place]:
         try:
