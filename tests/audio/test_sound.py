@@ -106,15 +106,16 @@ async def test_the_next_item_plays_after_a_flush(pulse):
 async def test_what_is_said_arrives_in_chunks_of_twenty_milliseconds(pulse):
     async with Sound(LISTEN) as sound:
         speaking = asyncio.create_task(asyncio.to_thread(pulse.speak, tone(0.5, 700)))
-        heard, loudest = b"", -96.0
+        heard, loudest, quiet = b"", -96.0, 0
         async with asyncio.timeout(20):
             async for captured in sound.microphone():
                 chunk = captured.pcm
                 assert len(chunk) == 960
+                quiet += 1
                 if level_dbfs(chunk) > -60:
-                    heard += chunk
+                    heard, quiet = heard + chunk, 0
                     loudest = max(loudest, sound.levels[0])
-                elif heard:
+                elif heard and quiet == 25:  # a gap of a busy machine is shorter
                     break
         await speaking
     assert WIRE.ms(heard) == pytest.approx(500, abs=60)
