@@ -56,14 +56,14 @@ class NearEnd:
         """
         given = pcm if self.echo is None else self.echo.feed(at, pcm)
         if self.muted:
-            given = bytes(len(given))
+            pcm = given = bytes(len(given))
         if self.echo is None or self.barge_in is None:
             return [Captured(given)]
         voices = self.barge_in.feed(
             at,
             given,
+            raw=pcm,
             sounding=self.echo.active,
-            raw_dbfs=self.echo.raw_dbfs,
             far=self.echo.far,
             converged=self.echo.converged,
         )

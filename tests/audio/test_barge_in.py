@@ -3,7 +3,7 @@ import pytest
 
 from rtchat.audio.barge_in import BargeIn
 from rtchat.audio.speech import Speech
-from rtchat.chunk import WIRE, level_dbfs, to_float, to_pcm16
+from rtchat.chunk import WIRE, to_float, to_pcm16
 from rtchat.conversation.signals import VoiceConfirmed, VoiceDismissed, VoiceEnded, VoiceSuspected
 
 CHUNK = WIRE.bytes_in(20)
@@ -15,13 +15,14 @@ class Loud:
 
     def __init__(self) -> None:
         self.asked = 0
+        self.loud = 0.98
 
     def probability(self, window: bytes) -> float:
         self.asked += 1
         samples = to_float(window)
         if np.sqrt(np.mean(samples**2)) < 0.005:
             return 0.02
-        return 0.6 if np.mean(np.diff(samples) ** 2) > np.mean(samples**2) else 0.98
+        return 0.6 if np.mean(np.diff(samples) ** 2) > np.mean(samples**2) else self.loud
 
     def reset(self) -> None:
         pass
@@ -71,7 +72,7 @@ class Heard:
                 self.ms / 1000,
                 chunk,
                 sounding=sounding,
-                raw_dbfs=level_dbfs(chunk if raw is None else raw[at : at + CHUNK]),
+                raw=chunk if raw is None else raw[at : at + CHUNK],
                 far=bytes(CHUNK) if far is None else far[at : at + CHUNK],
                 converged=converged,
             )
@@ -175,6 +176,24 @@ def test_a_voice_over_the_echo_is_confirmed():
     voice = WIRE.silence(1500) + word(1500, pitch=171)
     both = to_pcm16(to_float(voice) + to_float(late(far, 90, 0.01)))
     assert Heard().hear(both, far=far).kinds() == [VoiceSuspected, VoiceConfirmed]
+
+
+def dulled_voice(voice_gain: float) -> Heard:
+    """After four seconds of an echo that is taken away whole, half a second of a voice of which little is left."""
+    far = overtones(4800, 97.0, np.array([FRONT, BACK, FRONT, FRONT, BACK] * 4))
+    voice = WIRE.silence(4300) + word(500, pitch=171)
+    raw = to_pcm16(voice_gain * to_float(voice) + to_float(late(far, 90, 0.05)))
+    heard = Heard()
+    heard.detector.loud = 0.25
+    return heard.hear(to_pcm16(0.2 * to_float(voice)), raw=raw, far=far)
+
+
+def test_a_voice_that_the_canceller_has_dulled_is_suspected_by_what_the_microphone_has_more():
+    assert VoiceSuspected in dulled_voice(1.0).kinds()
+
+
+def test_without_more_at_the_microphone_it_is_not():
+    assert dulled_voice(0.0).kinds() == []
 
 
 def test_where_echo_has_leaked_lately_more_speech_is_needed():
