@@ -189,7 +189,8 @@ pip() {
 }
 
 locked() { # locked SECTION [OPTION...]: exactly those versions, and only files with those hashes
-    pip install --require-hashes "${@:2}" -r "$(section "$1")"
+    # Nothing is left to resolve; pip up to 23.2 would also try newer ones, where a package asks for an extra of another.
+    pip install --no-deps --require-hashes "${@:2}" -r "$(section "$1")"
 }
 
 make_venv() { # make_venv PYTHON
