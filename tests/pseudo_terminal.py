@@ -179,11 +179,13 @@ class Program:
         """Wait until the program has ended."""
         self.until(lambda: self.process.poll() is not None)
         self.read()
+        if self.process.returncode == -signal.SIGABRT:  # a library ended it, and has said why
+            pytest.fail("aborted; the screen:\n" + "\n".join(self.everything()))
         return int(self.process.returncode)
 
     def raw(self) -> bool:
-        """Whether keys come one by one."""
-        return not termios.tcgetattr(self.slave)[3] & termios.ICANON
+        """Whether every key comes as it is, Ctrl-C too."""
+        return not termios.tcgetattr(self.slave)[3] & (termios.ICANON | termios.ISIG)
 
     def assert_restored(self) -> None:
         """The settings are as before, the cursor is visible, no alternate screen is left on."""

@@ -83,7 +83,7 @@ class Prompt:
             idle: Set while there is nothing to answer. The prompt shows only then; clear it before asking for the
                 next event after a `Submitted`, and set it when the answer is complete.
         """
-        with guarded():
+        with guarded(), silent_keys():
             while True:
                 if not idle.is_set():
                     if await self._interrupted(idle):
@@ -109,7 +109,7 @@ class Prompt:
     async def _interrupted(self, idle: asyncio.Event) -> bool:
         """Wait for Ctrl-C or for `idle`; True for Ctrl-C."""
         pressed = asyncio.Event()
-        with _on_interrupt(pressed), silent_keys():
+        with _on_interrupt(pressed):
             waits = [asyncio.ensure_future(idle.wait()), asyncio.ensure_future(pressed.wait())]
             try:
                 await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)

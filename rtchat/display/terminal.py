@@ -120,13 +120,16 @@ def guarded() -> Iterator[None]:
 
 @contextmanager
 def silent_keys() -> Iterator[None]:
-    """What is typed meanwhile does not appear in the middle of what is printed; whoever reads next gets it."""
+    """What is typed meanwhile does not appear in the middle of what is printed; whoever reads next gets every key.
+
+    Also those that the terminal itself would edit its line with, like Ctrl-D and Ctrl-U.
+    """
     with _settings_kept():
         if sys.platform != "win32":
             with suppress(OSError, ValueError, AttributeError, termios.error):  # not a terminal, or none at all
                 descriptor = sys.stdin.fileno()
                 settings = termios.tcgetattr(descriptor)
-                settings[3] &= ~termios.ECHO
+                settings[3] &= ~(termios.ECHO | termios.ICANON)
                 termios.tcsetattr(descriptor, termios.TCSANOW, settings)
         yield
 

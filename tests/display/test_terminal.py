@@ -56,7 +56,7 @@ def test_settings_are_put_back(program):
         "from rtchat.display.terminal import guarded\n"
         "with guarded():\n"
         "    settings = termios.tcgetattr(0)\n"
-        "    settings[3] &= ~(termios.ECHO | termios.ICANON)\n"
+        "    settings[3] &= ~(termios.ECHO | termios.ICANON | termios.ISIG)\n"
         "    termios.tcsetattr(0, termios.TCSANOW, settings)\n"
         "    print('changed', flush=True)\n"
         "    sys.stdin.read(1)\n"

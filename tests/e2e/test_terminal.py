@@ -241,6 +241,18 @@ def test_what_is_typed_during_an_answer_waits_for_its_end(terminal):
     program.assert_restored()
 
 
+@pytest.mark.needs("espeak-ng")
+def test_ctrl_d_during_an_answer_ends_after_it(terminal):
+    program = terminal("text", "--speak", "--output-wav", "a.wav", "--quiet", *LOCAL)
+    program.shows("> ")
+    program.type("repeat after me: one two three four" + ENTER)
+    program.shows("One")
+    program.type(CTRL_D)
+    assert program.exit_code() == 0
+    program.assert_restored()
+    assert program.rows()[:2] == ["> repeat after me: one two three four", "One two three four."]
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 def test_a_prompt_that_is_told_to_end(terminal, recording, number):
     program = terminal("text", "--record", *LOCAL)
