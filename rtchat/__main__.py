@@ -1,6 +1,8 @@
 """The way in: `rtchat`, and `python -m rtchat` where the script is not on the path."""
 
+import os
 import sys
+from contextlib import suppress
 
 
 def main() -> None:
@@ -11,6 +13,18 @@ def main() -> None:
         run()
     except KeyboardInterrupt:
         sys.exit(130)
+    except SystemExit as ending:
+        if isinstance(ending.code, int) and {"pyaudio", "livekit"} & sys.modules.keys():
+            _end(ending.code)
+        raise
+
+
+def _end(code: int) -> None:
+    """End here and now: a sound library's thread that calls into an ending interpreter would abort the process."""
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):  # nobody reads it any more
+            stream.flush()
+    os._exit(code)
 
 
 if __name__ == "__main__":

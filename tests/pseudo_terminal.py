@@ -68,6 +68,7 @@ class Program:
             **({name: value for name, value in os.environ.items() if name != "TERM"} if env is None else env),
             "PYTHONPATH": str(Path(__file__).parents[1]),
             "PYTHONWARNINGS": "default",
+            "PYTHONFAULTHANDLER": "1",
         }
         for name in ("NO_COLOR", "COLUMNS", "LINES"):
             environment.pop(name, None)

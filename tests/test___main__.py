@@ -3,6 +3,8 @@
 import subprocess
 import sys
 
+import pytest
+
 from rtchat import __version__
 
 
@@ -17,3 +19,15 @@ def test_ctrl_c_while_python_still_imports(tmp_path):
     command = [sys.executable, "-c", code]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
+
+
+@pytest.mark.parametrize(("library", "ended"), [("pyaudio", ""), ("livekit", ""), ("other", "ended\n")])
+def test_no_thread_of_a_sound_library_meets_an_ending_interpreter(library, ended):
+    code = (
+        "import atexit, sys; from rtchat.__main__ import main\n"
+        f"sys.argv, sys.modules[{library!r}] = ['rtchat', '--version'], sys\n"
+        "atexit.register(print, 'ended')\n"
+        "main()"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout, done.stderr) == (0, f"rtchat {__version__}\n{ended}", "")

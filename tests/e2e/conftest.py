@@ -113,7 +113,7 @@ def terminal(world: Path, tmp_path: Path) -> Iterator[Callable[..., Program]]:
     ) -> Program:
         script = tmp_path / f"rtchat{len(started)}.py"
         script.write_text(
-            f"import sys\nsys.argv = {['rtchat', *arguments]!r}\nfrom rtchat.cli import main\nmain()\n"
+            f"import sys\nsys.argv = {['rtchat', *arguments]!r}\nfrom rtchat.__main__ import main\nmain()\n"
         )
         environment = {**os.environ, "TERM": "xterm-256color", **variables}
         started.append(Program(script, columns, lines, env=environment, kitty=kitty))
