@@ -113,7 +113,7 @@ class Program:
         else:
             self.flags = self.flags[: -int(number or 1)] or [0]
 
-    def until(self, true: Callable[[], object], seconds: float = 20) -> None:
+    def until(self, true: Callable[[], object], seconds: float = 60) -> None:
         """Read until `true()`; fail with the screen when it does not happen."""
         end = time.monotonic() + seconds
         while True:
@@ -124,7 +124,7 @@ class Program:
                 pytest.fail("never happened; the screen:\n" + "\n".join(trimmed(self.screen.display)))
             time.sleep(0.01)
 
-    def shows(self, text: str, seconds: float = 20) -> None:
+    def shows(self, text: str, seconds: float = 60) -> None:
         """Wait until it is on the screen."""
         self.until(lambda: any(text in row for row in self.screen.display), seconds)
 

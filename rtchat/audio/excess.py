@@ -20,11 +20,13 @@ if TYPE_CHECKING:
 EDGES_HZ = (100, 300, 500, 750, 1000, 1400, 2000, 2800, 4000, 5500, 8000)
 """Ten bands, narrow where a voice has its power."""
 
+BANDS = len(EDGES_HZ) - 1
+
 REACH = 24
 """Chunks of 20 ms by which the echo may come later than its sound: 250 ms of delay, a jump, reverberation."""
 
 MOST_DB = 20.0
-"""A band counts no more than this, so that no single one is enough."""
+"""A band counts no more than this."""
 
 PACE, FIRST_PACE = 0.05, 0.3
 """How much of an error is made good by what is learnt, a chunk: later on, and in the first one."""
@@ -47,6 +49,7 @@ LEAST_NOISE = 2.0
 NOISE_RISES = 1.02
 """A chunk: 4 dB in a second, as fast as a microphone with automatic gain turns itself up."""
 
+_NOTHING: NDArray[np.float32] = np.zeros(BANDS, dtype=np.float32)
 _CHUNK = WIRE.samples_in(20)
 _SIZE = 512
 _BINS = [round(hertz * _SIZE / WIRE.rate) for hertz in EDGES_HZ]
@@ -57,20 +60,19 @@ class Excess:
     """What is learnt of the echo, and what exceeds it."""
 
     def __init__(self) -> None:
-        bands = len(EDGES_HZ) - 1
-        self._coupling: NDArray[np.float32] = np.full((REACH, bands), 1e-4, dtype=np.float32)
-        self._far: NDArray[np.float32] = np.zeros((REACH, bands), dtype=np.float32)  # the latest first
+        self._coupling: NDArray[np.float32] = np.full((REACH, BANDS), 1e-4, dtype=np.float32)
+        self._far: NDArray[np.float32] = np.zeros((REACH, BANDS), dtype=np.float32)  # the latest first
         self._noise: NDArray[np.float32] | None = None
         self._taught = 0
         self._silent = 0
 
     @property
     def learnt(self) -> bool:
-        """The loudspeaker has sounded for long enough; until then nothing exceeds."""
+        """The loudspeaker has sounded for long enough that what exceeds can be relied on."""
         return self._taught >= LEARNT_CHUNKS
 
-    def feed(self, near: bytes, far: bytes, *, learn: bool) -> float:
-        """By how many dB the next chunk is louder than foretold, each band counted alike; 0 where none is.
+    def feed(self, near: bytes, far: bytes, *, learn: bool) -> NDArray[np.float32]:
+        """By how many dB the next chunk is louder than foretold, in each of the `BANDS`; 0 where it is not.
 
         Args:
             near: 20 ms of the microphone before any canceller, 24 kHz mono PCM16.
@@ -81,7 +83,7 @@ class Excess:
         self._far[1:] = self._far[:-1]
         self._far[0] = played
         if not heard.any():  # muted: there is nothing to learn from
-            return 0.0
+            return _NOTHING
         if self._noise is None:
             self._noise = heard
         echo = (self._coupling * self._far).sum(axis=0)
@@ -96,9 +98,8 @@ class Excess:
         step = pace * error / ((self._far**2).sum(axis=0) + 1e-14)
         self._coupling = np.maximum(0, self._coupling + step * self._far)
         self._noise = np.where(heard < self._noise, 0.5 * (heard + self._noise), NOISE_RISES * self._noise)
-        if not self.learnt:
-            return 0.0
-        return float(np.clip(10 * np.log10((heard + 1e-12) / (foretold + 1e-12)), 0, MOST_DB).mean())
+        exceeds: NDArray[np.float32] = np.clip(10 * np.log10((heard + 1e-12) / (foretold + 1e-12)), 0, MOST_DB)
+        return exceeds
 
 
 def _powers(*chunks: bytes) -> NDArray[np.float32]:

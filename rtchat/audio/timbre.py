@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,18 +18,29 @@ EDGES_HZ = (90, 400, 1000, 1500, 2500, 4000, 7000)
 DEPTH_DB = 22.0
 """A band so much weaker than the whole is as good as silent."""
 
-VOICED = 0.75
-"""Periodicity from which a window is voiced: a vowel or a nasal, not breath or noise."""
-
-HISS_DB = -4.0
-"""Share of the highest band from which a window hisses."""
-
 _EDGES = [round(hertz * 2 * WINDOW / RATE) for hertz in EDGES_HZ]
 _HANN = np.hanning(WINDOW).astype(np.float32)
 _SCALE = np.float32(1 / 0.375 / WINDOW**2)  # power as mean square, the window's own loss made good
 _PITCH = slice(RATE // 400, RATE // 75)  # periods of a voice, in samples
 _OWN = np.fft.irfft(np.abs(np.fft.rfft(_HANN, 2 * WINDOW)) ** 2)
 _LOSS = (_OWN[0] / np.maximum(_OWN, 0.1 * _OWN[0]))[_PITCH]  # of overlap, at longer periods
+
+
+@dataclass(frozen=True, slots=True)
+class Tone:
+    """One window.
+
+    Attributes:
+        level: dBFS, RMS, less the noise of the room.
+        open_db: Share of the sound over 1 kHz: none with the lips closed.
+        shape: Each band against the whole, in dB, not under `-DEPTH_DB`.
+        periodicity: How far it repeats at a voice's pitch: 0.75 to 1 for a vowel or a nasal, less for breath.
+    """
+
+    level: float
+    open_db: float
+    shape: NDArray[np.float32]
+    periodicity: float
 
 
 class Timbre:
@@ -46,36 +58,19 @@ class Timbre:
         """
         spectrum = np.abs(np.fft.rfft(samples * _HANN, 2 * WINDOW)) ** 2
         power = np.add.reduceat(spectrum, _EDGES)[:-1] * _SCALE
-        likeness = np.fft.irfft(spectrum)
-        voiced = float((likeness[_PITCH] * _LOSS).max()) > VOICED * float(likeness[0])
+        repeats = np.fft.irfft(spectrum)
+        periodicity = float((repeats[_PITCH] * _LOSS).max()) / (float(repeats[0]) + 1e-12)
         if self._noise is None:
             self._noise = power
         elif speech < 0.2:
             self._noise = self._noise + np.float32(0.1) * (power - self._noise)
         else:
             self._noise = np.minimum(self._noise, power)
-        return Tone(np.maximum(power - np.float32(1.5) * self._noise, np.float32(1e-10)), voiced)
-
-
-class Tone:
-    """One window.
-
-    Attributes:
-        level: dBFS, RMS.
-        open_db: Share of the sound over 1 kHz.
-        shape: Each band against the whole, in dB, not under `-DEPTH_DB`.
-        spoken: It has a pitch, or hisses like an "s": it is not the breath between the two halves of a "mhm".
-    """
-
-    __slots__ = ("level", "open_db", "shape", "spoken")
-
-    def __init__(self, power: NDArray[np.float32], voiced: bool) -> None:
-        whole = float(power.sum())
-        self.level = 10 * float(np.log10(whole))
-        self.open_db = 10 * float(np.log10(power[2:].sum() / whole))
-        self.shape = np.maximum(10 * np.log10(power / whole), -DEPTH_DB)
-        self.spoken = voiced or bool(self.shape[-1] > HISS_DB)
-
-    def unlike(self, other: Tone) -> float:
-        """By how many decibels the bands differ, on average: 0 to 1.5 within a hum, 5 to 14 within a word."""
-        return float(np.abs(self.shape - other.shape).mean())
+        left = np.maximum(power - np.float32(1.5) * self._noise, np.float32(1e-10))
+        whole = float(left.sum())
+        return Tone(
+            level=10 * float(np.log10(whole)),
+            open_db=10 * float(np.log10(left[2:].sum() / whole)),
+            shape=np.maximum(10 * np.log10(left / whole), -DEPTH_DB),
+            periodicity=periodicity,
+        )

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from rtchat.audio.excess import LEARNT_CHUNKS, Excess
+from rtchat.audio.excess import BANDS, EDGES_HZ, LEARNT_CHUNKS, MOST_DB, Excess
 from rtchat.chunk import WIRE, to_float, to_pcm16
 
 CHUNK = WIRE.bytes_in(20)
@@ -31,7 +31,7 @@ def room(pcm: bytes) -> bytes:
 def feed(excess: Excess, near: bytes, far: bytes, *, learn: bool = True) -> np.ndarray:
     return np.array(
         [
-            excess.feed(near[at : at + CHUNK], far[at : at + CHUNK], learn=learn)
+            excess.feed(near[at : at + CHUNK], far[at : at + CHUNK], learn=learn).mean()
             for at in range(0, len(near) - CHUNK + 1, CHUNK)
         ]
     )
@@ -54,11 +54,22 @@ def test_a_voice_exceeds_an_echo_as_loud():
     assert np.mean(feed(excess, both, far, learn=False)) > 4
 
 
-def test_nothing_exceeds_before_the_echo_is_known():
+def test_only_the_bands_exceed_in_which_something_sounds():
     excess = Excess()
-    over = feed(excess, room(late(FAR, 130, 0.3)), FAR)
-    first = int(np.flatnonzero(over)[0])
-    assert first >= LEARNT_CHUNKS - 1
+    feed(excess, room(late(FAR, 130, 0.3)), FAR)
+    whistle = to_pcm16(
+        0.1 * np.sin(2 * np.pi * 2400 / WIRE.rate * np.arange(WIRE.samples(CHUNK))).astype(np.float32)
+    )
+    over = excess.feed(whistle, bytes(CHUNK), learn=False)
+    assert over.shape == (BANDS,)
+    assert over.argmax() == EDGES_HZ.index(2000) and over[0] < 1 < MOST_DB / 2 < over.max() <= MOST_DB
+
+
+def test_it_is_learnt_after_two_seconds_of_the_loudspeaker():
+    excess = Excess()
+    feed(excess, room(late(FAR, 130, 0.3))[: 60 * CHUNK], FAR[: 60 * CHUNK])
+    assert not excess.learnt
+    feed(excess, room(late(FAR, 130, 0.3)), FAR)
     assert excess.learnt
 
 

@@ -88,7 +88,7 @@ class Listening:
 
     async def until(self, condition: Callable[[], bool]) -> None:
         """Wait until this is so after a report or a chunk."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while not condition():
                 self._news.clear()
                 await self._news.wait()
@@ -333,7 +333,7 @@ def test_a_program_that_slept_hears_what_is_said_now(pulse):
         with pytest.raises(subprocess.TimeoutExpired):
             child.wait(3)
         child.send_signal(signal.SIGCONT)
-        took = float(child.communicate(timeout=20)[0])
+        took = float(child.communicate(timeout=60)[0])
     finally:
         child.kill()
         child.wait()

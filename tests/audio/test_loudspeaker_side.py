@@ -22,7 +22,7 @@ class Listening:
 
     async def until_drained(self) -> list[Heard | Drained]:
         got = []
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while not got or got[-1] != Drained():
                 got.append(await self.told.get())
         return got

@@ -34,7 +34,7 @@ async def test_a_move_is_told_and_volumes_are_not(playing):
     try:
         playing.plug_in("other")
         playing.pactl("set-default-sink", "other")  # at once: nobody may be listening yet
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while "Test-Other" not in [place.name for place in server.places.values()]:
                 told.clear()
                 await told.wait()

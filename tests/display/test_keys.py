@@ -20,7 +20,7 @@ def source():
 
 async def pressed(source, count, **options):
     """The next `count` keys, after what is known of the talk key at the start."""
-    async with asyncio.timeout(5), aclosing(keys(source, to_terminal=lambda _: None, **options)) as stream:
+    async with asyncio.timeout(60), aclosing(keys(source, to_terminal=lambda _: None, **options)) as stream:
         assert (await anext(stream)).action is Action.TALK
         return [await anext(stream) for _ in range(count)]
 
@@ -55,7 +55,7 @@ async def test_a_pasted_line_of_another_language(source):
 
 async def test_the_keys_end_when_the_terminal_closes(source):
     source.send_text("m")
-    async with asyncio.timeout(5), aclosing(keys(source, to_terminal=lambda _: None)) as stream:
+    async with asyncio.timeout(60), aclosing(keys(source, to_terminal=lambda _: None)) as stream:
         assert await anext(stream) == Key(Action.TALK)
         assert await anext(stream) == Key(Action.MUTE)
         source.close()
@@ -64,7 +64,7 @@ async def test_the_keys_end_when_the_terminal_closes(source):
 
 async def test_a_terminal_that_is_slow_to_answer_is_one_to_tap_until_it_does(source, monkeypatch):
     monkeypatch.setattr("rtchat.display.keys.ANSWER_SECONDS", 0.01)
-    async with asyncio.timeout(5), aclosing(keys(source, push_to_talk=True, to_terminal=lambda _: None)) as stream:
+    async with asyncio.timeout(60), aclosing(keys(source, push_to_talk=True, to_terminal=lambda _: None)) as stream:
         assert [(await anext(stream)).talk for _ in range(2)] == [Talk.ASKED, Talk.TAP]
         source.send_text("\x1b[?0u\x1b[?62c\x1b[?31u")
         assert await anext(stream) == Key(Action.TALK, talk=Talk.HOLD)
@@ -73,7 +73,7 @@ async def test_a_terminal_that_is_slow_to_answer_is_one_to_tap_until_it_does(sou
 async def test_a_terminal_that_knows_no_sequences_is_not_asked(source, monkeypatch):
     monkeypatch.setenv("TERM", "dumb")
     written = []
-    async with asyncio.timeout(5), aclosing(keys(source, push_to_talk=True, to_terminal=written.append)) as stream:
+    async with asyncio.timeout(60), aclosing(keys(source, push_to_talk=True, to_terminal=written.append)) as stream:
         assert await anext(stream) == Key(Action.TALK, talk=Talk.TAP)
     assert written == []
 

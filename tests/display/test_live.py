@@ -43,7 +43,7 @@ def live(screen, clock):
 
 
 async def until(true):
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         while not true():  # noqa: ASYNC110 - the display tells nobody when it has drawn
             await asyncio.sleep(0.005)
 

@@ -63,7 +63,7 @@ def start(world: Path) -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
     for process in running:
         if process.poll() is None:
             process.kill()
-        process.wait(timeout=10)
+        process.wait(timeout=60)
         for stream in (process.stdin, process.stdout, process.stderr):
             with suppress(OSError):  # what was written and never read
                 stream.close()
@@ -195,7 +195,7 @@ def server_that(world: Path) -> Iterator[Callable[[Callable[[Peer], None]], str]
     for stop in stops:
         stop()
     for thread in served:
-        thread.join(timeout=15)
+        thread.join(timeout=60)
 
 
 @pytest.fixture
@@ -254,7 +254,7 @@ def spoken(tmp_path: Path) -> Callable[..., bytes]:
 def wait() -> Callable[..., None]:
     """`wait(lambda: …, "what should have happened")`: until it is true."""
 
-    def until(true: Callable[[], object], what: str, seconds: float = 30) -> None:
+    def until(true: Callable[[], object], what: str, seconds: float = 60) -> None:
         end = time.monotonic() + seconds
         while not true():
             if time.monotonic() > end:
@@ -283,7 +283,7 @@ class Lines:
             self._ended = True
             self._news.notify_all()
 
-    def until(self, true: Callable[[dict[str, Any]], object], seconds: float = 30) -> dict[str, Any]:
+    def until(self, true: Callable[[dict[str, Any]], object], seconds: float = 60) -> dict[str, Any]:
         """The first record, come or coming, of which this is true."""
         found: list[dict[str, Any]] = []
 
@@ -302,7 +302,7 @@ class Lines:
 
     def finish(self) -> None:
         """Wait until the process writes no more."""
-        self._thread.join(timeout=30)
+        self._thread.join(timeout=60)
 
 
 @pytest.fixture

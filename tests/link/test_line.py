@@ -68,7 +68,7 @@ async def breaks(socket: ServerConnection) -> None:
 @contextlib.asynccontextmanager
 async def held(endpoint: Endpoint, **options: Any) -> AsyncIterator[tuple[Line, AsyncIterator[Any]]]:
     """A line, and what is told on it; a test that hangs fails."""
-    async with asyncio.timeout(10), Line(endpoint, **options) as line, aclosing(line.events()) as told:
+    async with asyncio.timeout(60), Line(endpoint, **options) as line, aclosing(line.events()) as told:
         yield line, told
 
 
@@ -179,7 +179,7 @@ async def test_a_session_whose_hour_is_over_goes_on_in_another_one():
 async def test_a_session_may_be_given_up_though_the_server_has_not_hung_up():
     async with (
         serving(stays) as endpoint,
-        asyncio.timeout(10),
+        asyncio.timeout(60),
         Line(endpoint) as line,
         aclosing(line.events()) as told,
     ):
@@ -204,7 +204,7 @@ async def test_what_was_meant_for_the_old_connection_does_not_reach_the_new_one(
             came.append(json.loads(frame)["type"])
             await socket.send(CREATED)
 
-    async with serving(goes, comes) as endpoint, asyncio.timeout(10), Line(endpoint) as line:
+    async with serving(goes, comes) as endpoint, asyncio.timeout(60), Line(endpoint) as line:
         writer = asyncio.create_task(line.write())
         updates = 0
         async with aclosing(line.events()) as told:

@@ -244,7 +244,7 @@ async def test_a_tool_that_takes_no_notice_of_its_end():
 
 
 async def test_calls_run_side_by_side():
-    both = threading.Barrier(2, timeout=5)
+    both = threading.Barrier(2, timeout=60)
 
     def meet() -> int:
         """Meet."""
