@@ -149,7 +149,7 @@ class BargeIn:
         return told
 
     @property
-    def echo(self) -> bool:
+    def spurious(self) -> bool:
         """What was just heard is nobody's voice, but a server may take it for one; silence should go out instead.
 
         It is a cough, say, or the assistant's own voice, left over by a canceller whose delay has jumped.
@@ -160,7 +160,7 @@ class BargeIn:
 
     def _clear(self) -> None:
         self._state = _State.QUIET
-        self._speech_like_ms = 0.0  # what is left of the time for which the last echo counts
+        self._speech_like_ms = 0.0  # what is left of the time for which the last spurious sound counts
         self._begin(0.0)
         self._excesses: deque[float] = deque([0.0], maxlen=8)
         self._scores: deque[float] = deque([0.0] * _AGREE, maxlen=_AGREE)

@@ -49,7 +49,7 @@ class NearEnd:
 
         Returns:
             What the chunk tells of the user's voice, then `Captured` with the chunk as it may leave: what is told
-            decides what becomes of it. Silence, where it is the assistant's own voice all the same.
+            decides what becomes of it. Silence, where it is spurious: see `BargeIn.spurious`.
 
         Raises:
             DeviceError: The canceller failed.
@@ -67,7 +67,7 @@ class NearEnd:
             far=self.echo.far,
             converged=self.echo.converged,
         )
-        return [*voices, Captured(bytes(len(given)) if self.barge_in.echo else given)]
+        return [*voices, Captured(bytes(len(given)) if self.barge_in.spurious else given)]
 
 
 class EchoNews:

@@ -40,6 +40,13 @@ class Open:
         pass
 
 
+class Nobody(Open):
+    """To which nothing is a voice."""
+
+    def feed(self, row: np.ndarray) -> float:
+        return 0.0
+
+
 def overtones(ms: float, pitch: float, sizes: np.ndarray) -> bytes:
     """A voice; `sizes` of its overtones go from the first row to the last."""
     at = np.arange(WIRE.samples_in(ms)) / RATE
@@ -69,9 +76,9 @@ def cough(ms: float) -> bytes:
 class Heard:
     """A policy that has been told chunk after chunk; `told` is [(ms since the start, signal)]."""
 
-    def __init__(self, sensitivity="medium") -> None:
+    def __init__(self, sensitivity="medium", perceptron=None) -> None:
         self.detector = Loud()
-        self.policy = BargeIn(sensitivity, Clues(Speech(self.detector)), Open())
+        self.policy = BargeIn(sensitivity, Clues(Speech(self.detector)), perceptron or Open())
         self.told: list[tuple[int, object]] = []
         self.ms = 0
 
@@ -194,11 +201,18 @@ def test_what_the_canceller_has_left_is_named_so_that_it_is_not_sent():
     far = overtones(3000, 97.0, np.array([FRONT, BACK, FRONT, FRONT, BACK]))
     heard = Heard()
     heard.hear(late(far, 130, 0.5)[: 100 * CHUNK], far=far)
-    assert heard.policy.echo
+    assert heard.policy.spurious
     heard.hear(QUIET)
-    assert not heard.policy.echo
+    assert not heard.policy.spurious
     heard.hear(word(300))
-    assert not heard.policy.echo
+    assert not heard.policy.spurious
+
+
+def test_what_only_the_detector_takes_for_speech_is_not_suspected_and_not_sent():
+    heard = Heard(perceptron=Nobody()).hear(QUIET + word(300))
+    assert heard.kinds() == [] and heard.policy.spurious
+    heard.hear(QUIET)
+    assert not heard.policy.spurious
 
 
 # --- while the assistant is silent ------------------------------------------------------------------------

@@ -17,7 +17,7 @@ class Scripted:
     def __init__(self, *script) -> None:
         self.script = list(script)
         self.fed: list[dict] = []
-        self.echo = False
+        self.spurious = False
 
     def feed(self, at, pcm, **known):
         self.fed.append({"at": at, "pcm": pcm, **known})
@@ -59,10 +59,10 @@ def test_muted_is_silence_for_everybody():
 def test_the_assistants_own_voice_is_silence():
     barge_in = Scripted([], [])
     near_end = NearEnd(Echo(lambda near, _: near), barge_in)
-    barge_in.echo = True
+    barge_in.spurious = True
     assert near_end.feed(0.0, CHUNK) == [Captured(bytes(len(CHUNK)))]
     assert barge_in.fed[0]["pcm"] == CHUNK
-    barge_in.echo = False
+    barge_in.spurious = False
     assert near_end.feed(0.02, CHUNK) == [Captured(CHUNK)]
 
 

@@ -155,7 +155,7 @@ def run(seed: int, condition: Condition, sensitivity: Sensitivity = "medium") ->
         for voice in voices:
             marks.told(voice, now, player)
             server.told(voice)
-        if server.hear(bytes(len(given)) if policy.echo else given):
+        if server.hear(bytes(len(given)) if policy.spurious else given):
             marks.server(begin / RATE)
         if player.sounds_at(now):
             outcome.spoken += CHUNK / RATE
