@@ -17,7 +17,7 @@ BLOCK = b"\1\1" * WIRE.samples_in(8)
 class Suspicious:
     """A barge-in policy that suspects a voice in every chunk."""
 
-    echo = False
+    spurious = False
 
     def feed(self, at, pcm, **_):
         return [VoiceSuspected(20.0)]

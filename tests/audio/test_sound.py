@@ -118,7 +118,7 @@ async def test_what_is_said_arrives_in_chunks_of_twenty_milliseconds(pulse):
                 elif heard and quiet == 25:  # a gap of a busy machine is shorter
                     break
         await speaking
-    assert WIRE.ms(heard) == pytest.approx(500, abs=60)
+    assert WIRE.ms(heard) == pytest.approx(500, abs=120)  # a busy machine loses sound, or waits within it
     assert pitch(heard) == pytest.approx(700, abs=5)
     assert loudest > -60
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import threading
 import wave
@@ -68,7 +69,7 @@ def held(program):
 
 def answered(program):
     """The words were understood, nearly enough, and something was said to them."""
-    program.until(lambda: any(row.startswith("you        what is") for row in program.everything()), 60)
+    program.until(lambda: any(re.match("you        .*seven times", row) for row in program.everything()))
     program.shows("○ push to talk")
 
 
