@@ -37,6 +37,10 @@ def test_nothing_but_the_package_is_inside(wheel: zipfile.ZipFile) -> None:
     assert {name.split("/")[0].split("-")[0] for name in wheel.namelist()} == {"rtchat"}
 
 
+def test_the_weights_are_inside(wheel: zipfile.ZipFile) -> None:
+    assert "rtchat/audio/perceptron.npz" in wheel.namelist()
+
+
 def test_every_module_is_inside(wheel: zipfile.ZipFile) -> None:
     modules = {path.relative_to(ROOT).as_posix() for path in (ROOT / "rtchat").rglob("*.py")}
     assert modules <= set(wheel.namelist())
