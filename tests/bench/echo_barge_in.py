@@ -149,7 +149,7 @@ def run(seed: int, condition: Condition, sensitivity: Sensitivity = "medium") ->
             sounding=echo.active,
             raw=pcm,
             far=echo.far,
-            converged=echo.verdict != "measuring",
+            converged=echo.converged,
         )
         outcome.cpu += time.process_time() - clock
         for voice in voices:
