@@ -22,6 +22,7 @@ from rtchat.protocol import wire
 from rtchat.protocol.server_events import ErrorDetail, ErrorEvent
 from rtchat.server.dialogue import signals as sig
 from rtchat.server.dialogue.sound import Rate
+from rtchat.server.engines.base import WordMark
 
 if TYPE_CHECKING:
     from rtchat.server.engines.base import VoiceActivityDetector
@@ -251,6 +252,8 @@ class Live:
                 )
                 async with _closing(speech) as chunks:
                     async for pcm in chunks:
+                        if isinstance(pcm, WordMark):
+                            continue
                         await self._room.wait()
                         await asyncio.sleep(pace.wait_s(pcm))
                         self._feed(sig.Spoke(response_id, pcm))

@@ -123,6 +123,19 @@ class LanguageModel(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class WordMark:
+    """When a word has been said.
+
+    Attributes:
+        end: Characters of the text up to the word's end: `text[:end]` has been said
+        ms: once this much of the sound of this `speak` has been heard.
+    """
+
+    end: int
+    ms: float
+
+
 class TextToSpeech(Protocol):
     """Speaks."""
 
@@ -130,8 +143,14 @@ class TextToSpeech(Protocol):
     rate: int
     """Hertz of what `speak` gives (24 000)."""
 
-    def speak(self, text: str, *, voice: str, speed: float = 1.0, language: str = "en") -> AsyncIterator[bytes]:
-        """Say `text`; chunks of any whole number of samples. `voice` is one of the API's names."""
+    def speak(
+        self, text: str, *, voice: str, speed: float = 1.0, language: str = "en"
+    ) -> AsyncIterator[bytes | WordMark]:
+        """Say `text`. `voice` is one of the API's names.
+
+        Gives chunks of any whole number of samples, and, from engines that know it, a `WordMark` for each word, in
+        order, any time before the end. Without marks, words are taken to be spread evenly over the sound.
+        """
         ...
 
 
