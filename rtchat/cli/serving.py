@@ -2,9 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from enum import StrEnum
+from pathlib import Path  # typer reads the annotations
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from rtchat.errors import UsageError
+
+if TYPE_CHECKING:
+    from rtchat.server.tls import Certificate
+
+
+class SelfSigned(StrEnum):
+    """The one certificate that is made here."""
+
+    SELF_SIGNED = "self-signed"
 
 
 def add_to(app: typer.Typer) -> None:
@@ -25,6 +38,17 @@ def serve(
     llm: Annotated[str, typer.Option("--llm", help="The engine that answers.")] = "rules",
     tts: Annotated[str, typer.Option("--tts", help="The engine that speaks.")] = "espeak",
     vad: Annotated[str, typer.Option("--vad", help="The engine that detects speech.")] = "silero",
+    tls: Annotated[
+        SelfSigned | None,
+        typer.Option("--tls", help="Encrypt (wss://) with a certificate that is made for localhost."),
+    ] = None,
+    tls_cert: Annotated[
+        Path | None,
+        typer.Option("--tls-cert", metavar="FILE", help="Encrypt (wss://) with this certificate and its chain."),
+    ] = None,
+    tls_key: Annotated[
+        Path | None, typer.Option("--tls-key", metavar="FILE", help="Key of the certificate.")
+    ] = None,
 ) -> None:
     """Serve the Realtime API on this machine.
 
@@ -35,5 +59,37 @@ def serve(
 
     from rtchat.server import run
 
-    ended_by = asyncio.run(run.serve(run.ServerConfig(host, port, api_key, stt, llm, tts, vad)))
+    config = run.ServerConfig(
+        host=host,
+        port=port,
+        api_key=api_key,
+        stt=stt,
+        llm=llm,
+        tts=tts,
+        vad=vad,
+        tls=_certificate(tls, tls_cert, tls_key),
+    )
+    ended_by = asyncio.run(run.serve(config))
     raise typer.Exit(130 if ended_by is signal.SIGINT else 0)
+
+
+def _certificate(made: SelfSigned | None, cert: Path | None, key: Path | None) -> Certificate | None:
+    """What the three flags say.
+
+    Raises:
+        UsageError: They contradict each other, or one of two is missing.
+    """
+    from rtchat.server import tls
+
+    if made and (cert or key):
+        raise UsageError(
+            "--tls self-signed makes a certificate, and --tls-cert and --tls-key name one.",
+            hint="Give one or the other.",
+        )
+    if made:
+        return tls.self_signed()
+    if cert and key:
+        return tls.Certificate(cert, key)
+    if cert or key:
+        raise UsageError("A certificate and its key go together.", hint="Give both --tls-cert and --tls-key.")
+    return None

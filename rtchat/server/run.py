@@ -8,6 +8,7 @@ import logging
 import os
 import signal
 import socket
+import ssl
 import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -17,12 +18,14 @@ from ipaddress import ip_address
 import uvicorn
 
 from rtchat.errors import UsageError
+from rtchat.server import tls
 from rtchat.server.app import Server
 from rtchat.server.engines import registry
 
 MAX_FRAME = 32 * 1024 * 1024
 """Bytes of one frame: an append of 15 MiB is 20 MiB in base64."""
 LOG = logging.getLogger(__name__)
+_TRUST = "Clients must trust {0} (Python: SSL_CERT_FILE={0}, Node: NODE_EXTRA_CA_CERTS={0})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +40,7 @@ class ServerConfig:
         llm: Name of the engine that answers.
         tts: Name of the engine that speaks.
         vad: Name of the engine that detects speech.
+        tls: The certificate to encrypt with; None for plain `ws://`.
     """
 
     host: str = "127.0.0.1"
@@ -46,6 +50,7 @@ class ServerConfig:
     llm: str = "rules"
     tts: str = "espeak"
     vad: str = "silero"
+    tls: tls.Certificate | None = None
 
 
 @asynccontextmanager
@@ -59,22 +64,23 @@ async def embedded(
         engines: What answers, instead of the engines that `config` names.
 
     Yields:
-        Its base URL, `ws://127.0.0.1:PORT/v1`.
+        Its base URL, `ws://127.0.0.1:PORT/v1`, or `wss://` with a certificate.
 
     Raises:
         UsageError: It cannot listen there, or there is no engine of that name.
     """
     config = config or ServerConfig()
+    encryption = tls.context(config.tls) if config.tls else None
     used = engines or build(config)
     server = Server(used, api_key=config.api_key)
     with listening(config) as listener, _closing(None if engines else used):
         host, port = listener.getsockname()[:2]
-        running = _Uvicorn(_uvicorn_config(server))
+        running = _Uvicorn(_uvicorn_config(server, encryption))
         task = asyncio.create_task(running.serve(sockets=[listener]))
         started = asyncio.create_task(running.ready.wait())
         try:
             await asyncio.wait([task, started], return_when=asyncio.FIRST_COMPLETED)
-            yield f"ws://{_in_url(host)}:{port}/v1"
+            yield f"{'wss' if encryption else 'ws'}://{_in_url(host)}:{port}/v1"
         finally:
             started.cancel()
             await server.close()
@@ -103,6 +109,8 @@ async def serve(config: ServerConfig, *, engines: registry.Engines | None = None
             loop.add_signal_handler(number, stop, number)
     async with embedded(config, engines=engines) as url:
         print(f"Listening on {url}/realtime", file=sys.stderr)
+        if config.tls and config.tls.authority:
+            print(_TRUST.format(config.tls.authority), file=sys.stderr)
         return await stopped
 
 
@@ -173,7 +181,7 @@ class _Uvicorn(uvicorn.Server):
         self.ready.set()
 
 
-def _uvicorn_config(server: Server) -> uvicorn.Config:
+def _uvicorn_config(server: Server, encryption: ssl.SSLContext | None) -> uvicorn.Config:
     return uvicorn.Config(
         server.app,
         ws="websockets-sansio",
@@ -184,6 +192,7 @@ def _uvicorn_config(server: Server) -> uvicorn.Config:
         access_log=False,
         log_level="critical",
         timeout_graceful_shutdown=1,
+        ssl_context_factory=(lambda *_: encryption) if encryption else None,
     )
 
 

@@ -67,6 +67,9 @@ def test_a_port_in_use(run):
         (["--tts", "nonsense", "--port", "0"], "There is no tts engine named 'nonsense'."),
         (["--vad", "nonsense", "--port", "0"], "There is no vad engine named 'nonsense'."),
         (["--port", "65536"], "'--port'"),
+        (["--tls", "self-signed", "--tls-cert", "a.pem"], "Give one or the other."),
+        (["--tls-cert", "a.pem"], "Give both --tls-cert and --tls-key."),
+        (["--tls-cert", "a.pem", "--tls-key", "b.pem", "--port", "0"], "Cannot read a.pem"),
     ],
 )
 def test_what_cannot_be_served_is_one_sentence(run, arguments, sentence):
