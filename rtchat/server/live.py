@@ -25,7 +25,7 @@ from rtchat.server.dialogue.sound import Rate
 from rtchat.server.engines.base import WordMark
 
 if TYPE_CHECKING:
-    from rtchat.server.engines.base import VoiceActivityDetector
+    from rtchat.server.engines.base import EndOfTurn, VoiceActivityDetector
     from rtchat.server.engines.registry import Engines
 
 SESSION_SECONDS = 3600
@@ -78,6 +78,7 @@ class Live:
         self._room.set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._hearing: dict[str, asyncio.Task[None]] = {}
+        self._judging: dict[str, asyncio.Task[None]] = {}
         self._working: dict[str, list[asyncio.Task[None]]] = {}  # response -> its thinking and speaking
         self._to_say: dict[str, asyncio.Queue[sig.Speak]] = {}
         self._ears: Ears | None = None
@@ -157,9 +158,13 @@ class Live:
                     self._ears.reset()
             case sig.Transcribe():
                 self._hearing[effect.key] = self._start(self._transcribe(effect))
+            case sig.Judge():
+                if self._engines.end_of_turn is not None:
+                    self._judging[effect.key] = self._start(self._judge(effect, self._engines.end_of_turn))
             case sig.Abandon():
-                if (task := self._hearing.pop(effect.key, None)) is not None:
-                    task.cancel()
+                for tasks in (self._hearing, self._judging):
+                    if (task := tasks.pop(effect.key, None)) is not None:
+                        task.cancel()
             case sig.Think():
                 self._work(effect.response_id, self._think(effect))
             case sig.Speak():
@@ -218,6 +223,17 @@ class Live:
         finally:
             self._hearing.pop(asked.key, None)
 
+    async def _judge(self, asked: sig.Judge, engine: EndOfTurn) -> None:
+        try:
+            latest = asked.pcm[-WIRE.bytes_in(engine.longest_ms) :]
+            rate = Rate(WIRE.rate, engine.rate)
+            over = await engine.probability(rate.feed(latest) + rate.finish())
+            self._feed(sig.Judged(asked.key, over))
+        except Exception:  # the words decide alone
+            LOG.warning("the end-of-turn engine %s failed", engine.name, exc_info=True)
+        finally:
+            self._judging.pop(asked.key, None)
+
     async def _think(self, asked: sig.Think) -> None:
         try:
             async with _closing(self._engines.llm.respond(asked.prompt)) as pieces:
@@ -253,6 +269,7 @@ class Live:
                 async with _closing(speech) as chunks:
                     async for pcm in chunks:
                         if isinstance(pcm, WordMark):
+                            self._feed(sig.Marked(response_id, pcm))
                             continue
                         await self._room.wait()
                         await asyncio.sleep(pace.wait_s(pcm))

@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import json
+import re
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -14,7 +15,7 @@ from openai.types.realtime import RealtimeServerEvent, RealtimeTranslationServer
 from pydantic import TypeAdapter
 
 from rtchat.errors import EngineError
-from rtchat.server.engines.base import Prompt, TextPiece, ToolCall, Transcript
+from rtchat.server.engines.base import Prompt, TextPiece, ToolCall, Transcript, WordMark
 
 ORACLE: TypeAdapter[Any] = TypeAdapter(RealtimeServerEvent)
 TRANSLATION_ORACLE: TypeAdapter[Any] = TypeAdapter(RealtimeTranslationServerEvent)
@@ -77,12 +78,13 @@ class ScriptedModel:
 
 @dataclass
 class ScriptedVoice:
-    """100 ms of sound for each word; `endless` never stops; `broken` never starts."""
+    """100 ms of sound for each word; `endless` never stops; `broken` never starts; `marks` tells of words."""
 
     name = "scripted"
     rate = 24_000
     endless: bool = False
     broken: bool = False
+    marks: bool = False
     stopped: int = 0
     quiet: asyncio.Event = field(default_factory=asyncio.Event)
     made: int = 0
@@ -90,12 +92,14 @@ class ScriptedVoice:
 
     async def speak(
         self, text: str, *, voice: str, speed: float = 1.0, language: str = "en"
-    ) -> AsyncIterator[bytes]:
+    ) -> AsyncIterator[bytes | WordMark]:
         if self.broken:
             raise EngineError("The voice is hoarse.", hint="Give it tea.")
         self.spoken.append((text, voice, speed, language))
         try:
-            for _ in text.split():
+            for number, word in enumerate(re.finditer(r"\S+", text), 1):
+                if self.marks:
+                    yield WordMark(word.end(), number * 100)
                 yield b"\x01\x00" * 2400
             while self.endless:
                 await asyncio.sleep(0)
@@ -129,6 +133,7 @@ class Scripted:
     tts: ScriptedVoice = field(default_factory=ScriptedVoice)
     translator: ScriptedTranslator = field(default_factory=ScriptedTranslator)
     new_vad: type[LoudnessDetector] = LoudnessDetector
+    end_of_turn: Any = None
 
 
 class Client:

@@ -46,6 +46,19 @@ async def test_speech_stops_the_voice_at_once(engines, connect):
         assert done["response"]["status"] == "completed"
 
 
+async def test_the_model_remembers_the_words_that_were_heard(engines, connect):
+    engines.tts.marks = True
+    engines.llm.answers = [[TextPiece("Incomprehensibilities, I say."), TextPiece("And so on.")]]
+    async with embedded(engines=engines) as url, connect(url) as client:
+        await client.send("response.create")
+        item = (await client.until("response.done"))[-1]["response"]["output"][0]["id"]
+        await client.send("conversation.item.truncate", item_id=item, content_index=0, audio_end_ms=299)
+        await client.say("go on")
+        await client.send("response.create")
+        await client.until("response.done")
+    assert [message.text for message in engines.llm.prompts[1].messages] == ["Incomprehensibilities, I", "go on"]
+
+
 async def test_an_answer_waits_until_the_question_is_understood(engines, connect):
     engines.stt.may.clear()
     engines.stt.says = "now"

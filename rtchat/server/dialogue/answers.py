@@ -13,6 +13,7 @@ from rtchat.server.dialogue.signals import (
     Abort,
     Effect,
     Emit,
+    Marked,
     Speak,
     SpeechEnded,
     Spoke,
@@ -101,7 +102,7 @@ class Answers:
             raise Rejected("response_cancel_not_active", "Cancellation failed: no active response found")
         return self._end(answer, "cancelled", reason)
 
-    def receive(self, told: Thought | ThoughtEnded | Spoke | SpeechEnded) -> list[Effect]:
+    def receive(self, told: Thought | ThoughtEnded | Spoke | Marked | SpeechEnded) -> list[Effect]:
         """What an engine made; nothing for a response that is over."""
         running = self._running.get(told.response_id)
         if running is None:
@@ -116,6 +117,8 @@ class Answers:
             effects = self._piece(answer, told.piece)
         elif isinstance(told, Spoke):
             effects = [Emit(event) for event in answer.add_sound(told.pcm)]
+        elif isinstance(told, Marked):
+            answer.mark(told.mark)
         elif isinstance(told, ThoughtEnded):
             answer.thought_over = True
         else:

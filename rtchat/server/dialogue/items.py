@@ -16,18 +16,11 @@ from rtchat.protocol.items import (
     MessageItem,
 )
 from rtchat.server.dialogue.checks import Rejected
+from rtchat.server.dialogue.heard import Said, heard
 from rtchat.server.engines.base import Message
 
 MAX_SOUND = 16 * 1024 * 1024
 """Bytes of sound kept for `conversation.item.retrieve` (6 minutes); of older items only the words stay."""
-
-
-@dataclass(slots=True)
-class Said:
-    """A stretch of the assistant's speech: one piece of text and how long it took to say."""
-
-    text: str
-    bytes: int = 0
 
 
 @dataclass(slots=True)
@@ -40,6 +33,7 @@ class Entry:
         sound_ms: Duration of that part.
         words: What the user's speech was understood as; None until it is known.
         said: The assistant's speech, piece by piece.
+        cut: It was truncated: what may still be made of it has not been heard, and is not kept.
     """
 
     item: Any
@@ -47,6 +41,7 @@ class Entry:
     sound_ms: float = 0.0
     words: str | None = None
     said: list[Said] = field(default_factory=list)
+    cut: bool = False
 
     @property
     def id(self) -> str:
@@ -150,8 +145,10 @@ class Store:
             raise Rejected("invalid_value", message, "audio_end_ms")
         entry.said = heard(entry.said, WIRE.bytes_in(audio_end_ms))
         entry.sound, entry.sound_ms = entry.sound[: WIRE.bytes_in(audio_end_ms)], float(audio_end_ms)
-        # "Truncating audio will delete the server-side text transcript" (docs); the words heard stay in `said`.
-        parts = [*parts[:content_index], ContentPart(type="output_audio"), *parts[content_index + 1 :]]
+        entry.cut = True
+        # Docs: truncating deletes the transcript, so that no text stays that was not heard. What was heard stays.
+        spoken = ContentPart(type="output_audio", transcript="".join(stretch.text for stretch in entry.said))
+        parts = [*parts[:content_index], spoken, *parts[content_index + 1 :]]
         entry.item = entry.item.model_copy(update={"content": parts})
 
     def require(self, item_id: str, doing: str, code: str) -> Entry:
@@ -229,22 +226,6 @@ def entry_of(item: Item, new_id: Any) -> Entry:
     return entry
 
 
-def heard(said: Sequence[Said], heard_bytes: int) -> list[Said]:
-    """The stretches that were heard, the last one cut to its share of words."""
-    kept = []
-    for stretch in said:
-        if heard_bytes >= stretch.bytes:
-            kept.append(stretch)
-        else:
-            words = stretch.text.split()
-            share = " ".join(words[: int(len(words) * heard_bytes / stretch.bytes)])
-            if share:
-                kept.append(Said(share, heard_bytes))
-            break
-        heard_bytes -= stretch.bytes
-    return kept
-
-
 def messages(entries: Sequence[Entry], store: Store) -> list[Message]:
     """What the language model is told."""
     names = {e.item.call_id: e.item.name for e in entries if isinstance(e.item, FunctionCallItem)}
@@ -257,7 +238,9 @@ def messages(entries: Sequence[Entry], store: Store) -> list[Message]:
             name = names.get(item.call_id) or store.call_name(item.call_id)
             told.append(Message("tool", item.output, name, item.call_id))
         elif isinstance(item, MessageItem):
-            told.append(Message(item.role, _text(entry)))
+            text = _text(entry)
+            if text or not entry.cut:  # an answer of which nothing was heard was never given
+                told.append(Message(item.role, text))
     return told
 
 

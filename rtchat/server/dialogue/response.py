@@ -21,10 +21,11 @@ from rtchat.protocol.config import (
     VoiceId,
 )
 from rtchat.protocol.items import ContentPart, FunctionCallItem, MessageItem
-from rtchat.server.dialogue.items import Entry, Said, Store
+from rtchat.server.dialogue.heard import Said
+from rtchat.server.dialogue.items import Entry, Store
 from rtchat.server.dialogue.sound import Encoder
 from rtchat.server.dialogue.usage import ASSISTANT_MS_PER_TOKEN, CHARACTERS_PER_TOKEN, text_tokens, usage
-from rtchat.server.engines.base import ToolCall
+from rtchat.server.engines.base import ToolCall, WordMark
 
 Status = Literal["completed", "cancelled", "incomplete", "failed"]
 NewId = Callable[[str], str]
@@ -154,18 +155,24 @@ class Answer:
         if message is None or not message.to_say or not pcm:
             return []
         message.to_say[0].bytes += len(pcm)
-        message.entry.sound += pcm
-        message.entry.sound_ms = WIRE.ms(len(message.entry.sound))
+        if not message.entry.cut:
+            message.entry.sound += pcm
+            message.entry.sound_ms += WIRE.ms(pcm)
         self._audio_ms += WIRE.ms(pcm)
         encoded = self._encoder.feed(pcm)
         return [self._part(ev.OutputAudioDelta, delta=encoded)] if encoded else []
+
+    def mark(self, mark: WordMark) -> None:
+        """When a word of the piece being spoken ends."""
+        if self._message and self._message.to_say:
+            self._message.to_say[0].marks.append(mark)
 
     def sound_done(self) -> list[Event]:
         """The piece has been spoken; the words of the next one lead its sound."""
         message = self._message
         if message is None or not message.to_say:
             return []
-        message.to_say.popleft()
+        message.to_say.popleft().whole = True
         return self._begin_piece() if message.to_say else []
 
     def add_call(self, call: ToolCall) -> list[Event]:
@@ -209,7 +216,8 @@ class Answer:
         assert message is not None
         piece = message.to_say[0]
         message.text.append(piece.text)
-        message.entry.said.append(piece)
+        if not message.entry.cut:
+            message.entry.said.append(piece)
         return [self._part(ev.OutputTranscriptDelta, delta=word) for word in words(piece.text)]
 
     def _open_message(self) -> list[Event]:
@@ -243,8 +251,7 @@ class Answer:
             events = [self._part(ev.OutputTextDone, text=text)]
         events.append(self._part(ev.ContentPartDone, part=part))
         changes: dict[str, Any] = {"status": "completed" if status == "completed" else "incomplete"}
-        content = message.entry.item.content
-        if content and content[0] == self._content(""):  # else it was truncated while it was made
+        if not message.entry.cut:
             changes["content"] = [self._content(text)]
         message.entry.item = message.entry.item.model_copy(update=changes)
         self._message = None

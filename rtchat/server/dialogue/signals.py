@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from rtchat.server.engines.base import Prompt, TextPiece, ToolCall
+    from rtchat.server.engines.base import Prompt, TextPiece, ToolCall, WordMark
 
 # --- inputs -----------------------------------------------------------------------------------------------
 
@@ -57,6 +57,14 @@ class NotRecognised:
 
 
 @dataclass(frozen=True, slots=True)
+class Judged:
+    """Probability that the turn of a `Judge` is over. Never comes where there is no engine that can tell."""
+
+    key: str
+    over: float
+
+
+@dataclass(frozen=True, slots=True)
 class Thought:
     """A piece of the answer."""
 
@@ -78,6 +86,14 @@ class Spoke:
 
     response_id: str
     pcm: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Marked:
+    """When a word of the oldest `Speak` that has not ended is over, in its text and in its sound."""
+
+    response_id: str
+    mark: WordMark
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,9 +132,11 @@ Input = (
     | Deaf
     | Recognised
     | NotRecognised
+    | Judged
     | Thought
     | ThoughtEnded
     | Spoke
+    | Marked
     | SpeechEnded
     | Translated
     | NotTranslated
@@ -169,8 +187,16 @@ class Transcribe:
 
 
 @dataclass(frozen=True, slots=True)
+class Judge:
+    """Is this turn over? 24 kHz mono PCM16. Answer: `Judged` of the same key, or none."""
+
+    key: str
+    pcm: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Abandon:
-    """The words of that `Transcribe` are not wanted any more."""
+    """The answers to the `Transcribe` and the `Judge` of that key are not wanted any more."""
 
     key: str
 
@@ -219,4 +245,17 @@ class Close:
     reason: str
 
 
-Effect = Emit | Detect | Prepare | ResetDetector | Transcribe | Abandon | Think | Speak | Translate | Abort | Close
+Effect = (
+    Emit
+    | Detect
+    | Prepare
+    | ResetDetector
+    | Transcribe
+    | Judge
+    | Abandon
+    | Think
+    | Speak
+    | Translate
+    | Abort
+    | Close
+)

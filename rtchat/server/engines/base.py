@@ -31,6 +31,31 @@ class VoiceActivityDetector(Protocol):
         ...
 
 
+class EndOfTurn(Protocol):
+    """Has the user finished, or only paused? One per server; only semantic_vad asks it.
+
+    It hears what words do not show (the melody of a question, a drawn-out "and"). A server without one goes by
+    the words alone.
+    """
+
+    name: str
+    rate: int
+    """Hertz it wants (16 000)."""
+    longest_ms: int
+    """As much sound as it looks at, counted from the end (8 000)."""
+
+    async def probability(self, pcm: bytes) -> float:
+        """Probability, 0 to 1, that the turn is over.
+
+        Asked once at every pause, so it must not block the event loop.
+
+        Args:
+            pcm: Mono PCM16 at `rate` hertz: the turn so far, its last `longest_ms`, ending with the pause's first
+                tenth of a second.
+        """
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Transcript:
     """What was heard. `text` is empty when nothing was understood."""

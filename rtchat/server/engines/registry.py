@@ -11,6 +11,7 @@ from rtchat.errors import UsageError
 from rtchat.server.engines.apertium import ApertiumTranslator, TranslatingAssistant
 from rtchat.server.engines.assistant import RuleAssistant
 from rtchat.server.engines.base import (
+    EndOfTurn,
     LanguageModel,
     Prompt,
     SpeechToText,
@@ -73,6 +74,7 @@ class Engines:
         llm: Answers.
         tts: Speaks.
         translator: Translates.
+        end_of_turn: Tells whether a pause is an end, for semantic_vad; None to go by the words.
     """
 
     new_vad: Callable[[], VoiceActivityDetector]
@@ -80,6 +82,7 @@ class Engines:
     llm: LanguageModel
     tts: TextToSpeech
     translator: Translator
+    end_of_turn: EndOfTurn | None = None
 
 
 def build(*, vad: str = "silero", stt: str = "pocketsphinx", llm: str = "rules", tts: str = "espeak") -> Engines:

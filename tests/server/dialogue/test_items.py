@@ -3,8 +3,7 @@ import base64
 import pytest
 
 from rtchat.server.dialogue import signals as sig
-from rtchat.server.dialogue.items import Said, heard
-from rtchat.server.engines.base import TextPiece
+from rtchat.server.engines.base import TextPiece, WordMark
 
 
 @pytest.fixture
@@ -114,7 +113,7 @@ def test_truncating_forgets_what_was_not_heard(talk, of_type, spoken):
     assert {name: event[name] for name in cut} == cut
     assert told(talk, of_type) == ["hello", "One two three four. Five six"]
     (part,) = talk.send("conversation.item.retrieve", item_id=spoken)[0]["item"]["content"]
-    assert "transcript" not in part
+    assert part["transcript"] == "One two three four. Five six"
     assert len(base64.b64decode(part["audio"])) == 750 * 48
 
 
@@ -131,23 +130,93 @@ def test_only_the_assistants_speech_can_be_truncated(talk):
     assert error["error"]["message"] == "Only model output audio messages can be truncated"
 
 
-def test_truncating_while_it_is_being_said(talk, of_type):
+MARKS = [WordMark(3, 300), WordMark(7, 480), WordMark(13, 900), WordMark(19, 1000)]
+
+
+def begin(talk, of_type, *sentences):
+    """An answer under way; gives its id and its item's."""
     talk.say("hello")
     answer = of_type(talk.send("response.create"), sig.Think).response_id
-    item = talk.tell(sig.Thought(answer, TextPiece("One two three four.")))[0]["item"]["id"]
-    talk.tell(sig.Spoke(answer, b"\1\0" * 24_000))
-    talk.send("conversation.item.truncate", item_id=item, content_index=0, audio_end_ms=500)
-    talk.send("response.cancel")
-    assert told(talk, of_type) == ["hello", "One two"]
+    item = talk.tell(sig.Thought(answer, TextPiece(sentences[0])))[0]["item"]["id"]
+    for sentence in sentences[1:]:
+        talk.tell(sig.Thought(answer, TextPiece(sentence)))
+    return answer, item
+
+
+def cut(talk, item, ms):
+    (event,) = talk.send("conversation.item.truncate", item_id=item, content_index=0, audio_end_ms=ms)
+    return event
+
+
+def kept(talk, item):
+    """The transcript of an item, and how much sound it has, in milliseconds."""
+    (part,) = talk.send("conversation.item.retrieve", item_id=item)[0]["item"]["content"]
+    return part["transcript"], len(base64.b64decode(part.get("audio", ""))) / 48
 
 
 @pytest.mark.parametrize(
-    ("ms", "words"),
-    [(0, []), (10, []), (25, ["a"]), (100, ["a b c d"]), (150, ["a b c d", "e"]), (999, ["a b c d", "e f"])],
+    ("ms", "words"), [(0, ""), (299, ""), (300, "One"), (479, "One"), (480, "One two"), (999, "One two three")]
 )
-def test_heard_words_are_their_share_of_each_sentence(ms, words):
-    said = [Said("a b c d", 100), Said("e f", 100)]
-    assert [stretch.text for stretch in heard(said, ms)] == words
+def test_truncating_counts_the_words_that_had_ended_by_the_voices_own_marks(talk, of_type, ms, words):
+    answer, item = begin(talk, of_type, "One two three four.", "Five six.")
+    for mark in MARKS:
+        talk.tell(sig.Marked(answer, mark))
+    talk.tell(sig.Spoke(answer, b"\1\0" * 24_000))
+    talk.tell(sig.SpeechEnded(answer))
+    talk.tell(sig.ThoughtEnded(answer))
+    talk.tell(sig.Spoke(answer, b"\1\0" * 12_000))
+    done = of_type(talk.tell(sig.SpeechEnded(answer)), "response.done")["response"]
+    assert done["output"][0]["content"][0]["transcript"] == "One two three four. Five six."
+    assert cut(talk, item, ms)["audio_end_ms"] == ms
+    assert kept(talk, item) == (words, ms)
+    assert told(talk, of_type) == ["hello", *([words] if words else [])]
+
+
+def test_truncating_in_the_second_sentence_by_its_marks(talk, of_type):
+    answer, item = begin(talk, of_type, "One two three four.", "Five six.")
+    talk.tell(sig.Spoke(answer, b"\1\0" * 24_000))
+    talk.tell(sig.SpeechEnded(answer))
+    for mark in (WordMark(4, 400), WordMark(9, 500)):
+        talk.tell(sig.Marked(answer, mark))
+    talk.tell(sig.Spoke(answer, b"\1\0" * 12_000))
+    talk.send("response.cancel")
+    cut(talk, item, 1399)
+    assert kept(talk, item)[0] == "One two three four."
+    talk.send("conversation.item.truncate", item_id=item, content_index=0, audio_end_ms=1400)
+    assert told(talk, of_type) == ["hello", "One two three four."]
+
+
+def test_truncating_twice_only_cuts_more(talk, of_type, spoken):
+    cut(talk, spoken, 750)
+    error = cut(talk, spoken, 751)["error"]
+    assert error["message"] == "Audio content of 750ms is already shorter than 751ms"
+    cut(talk, spoken, 250)
+    assert kept(talk, spoken) == ("One two", 250)
+
+
+def test_an_answer_cut_before_its_first_word_was_never_given(talk, of_type, spoken):
+    assert cut(talk, spoken, 0)["type"] == "conversation.item.truncated"
+    assert kept(talk, spoken) == ("", 0)
+    assert told(talk, of_type) == ["hello"]
+
+
+@pytest.mark.parametrize("cancelled", [True, False], ids=["cancelled", "spoken to its end"])
+def test_truncating_while_it_is_being_said(talk, of_type, cancelled):
+    answer, item = begin(talk, of_type, "One two three four.", "Five six.")
+    for mark in MARKS[:2]:
+        talk.tell(sig.Marked(answer, mark))
+    talk.tell(sig.Spoke(answer, b"\1\0" * 12_000))
+    cut(talk, item, 490)
+    if cancelled:
+        talk.send("response.cancel")
+    else:
+        talk.tell(sig.ThoughtEnded(answer))
+        for _ in range(2):
+            talk.tell(sig.Spoke(answer, b"\1\0" * 12_000))
+            ended = talk.tell(sig.SpeechEnded(answer))
+        assert of_type(ended, "response.done")["response"]["output"][0]["content"][0]["transcript"] == "One two"
+    assert kept(talk, item) == ("One two", 490)
+    assert told(talk, of_type) == ["hello", "One two"]
 
 
 def test_old_sound_is_let_go(talk, of_type, monkeypatch, spoken):
