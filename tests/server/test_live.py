@@ -1,4 +1,7 @@
 import asyncio
+from dataclasses import dataclass, field
+
+import pytest
 
 from rtchat.errors import EngineError
 from rtchat.server.engines.base import TextPiece
@@ -57,6 +60,42 @@ async def test_the_model_remembers_the_words_that_were_heard(engines, connect):
         await client.send("response.create")
         await client.until("response.done")
     assert [message.text for message in engines.llm.prompts[1].messages] == ["Incomprehensibilities, I", "go on"]
+
+
+@dataclass
+class Melody:
+    """An end-of-turn engine that is sure."""
+
+    name = "melody"
+    rate = 16_000
+    longest_ms = 200
+    over: float | Exception = 1.0
+    heard: list[bytes] = field(default_factory=list)
+
+    async def probability(self, pcm: bytes) -> float:
+        self.heard.append(pcm)
+        if isinstance(self.over, Exception):
+            raise self.over
+        return self.over
+
+
+@pytest.mark.parametrize("over", [1.0, RuntimeError("no ears")], ids=["works", "fails"])
+async def test_an_end_of_turn_engine_is_asked_under_semantic_vad(engines, connect, over):
+    engines.end_of_turn = Melody(over)
+    engines.stt.says = "i live in berlin"
+    detection = {"type": "semantic_vad", "create_response": False}
+    async with embedded(engines=engines) as url, connect(url) as client:
+        session = {"type": "realtime", "audio": {"input": {"turn_detection": detection}}}
+        await client.send("session.update", session=session)
+        await client.append(320)
+        ends = None
+        while ends is None:  # silence, until the engines have been asked and the turn has ended
+            await client.append(32, silent=True)
+            await client.send("conversation.item.retrieve", item_id="nothing")
+            answer = [event["type"] for event in await client.until("error")]
+            ends = True if "input_audio_buffer.speech_stopped" in answer else None
+    (sound,) = engines.end_of_turn.heard
+    assert len(sound) == 200 * 32
 
 
 async def test_an_answer_waits_until_the_question_is_understood(engines, connect):

@@ -35,13 +35,13 @@ class Hearing:
         self._ahead_words: str | None = None  # what it found
         self._items: dict[str, str] = {}  # key of a recognition that ran ahead -> the item that the turn became
 
-    def ahead(self, sound: bytes) -> list[Effect]:
-        """The turn may be over: what was said, if it is?"""
+    def ahead(self, key: str, sound: bytes) -> list[Effect]:
+        """The turn may be over: what was said, if it is? Nothing is asked of very long speech."""
         abandoned = self.abandon()
         if WIRE.ms(sound) > AHEAD_MAX_MS:
             return abandoned
-        self._ahead = self._context.new_id("ahead")
-        return [*abandoned, self._transcribe(self._ahead, sound, self.situation())]
+        self._ahead = key
+        return [*abandoned, self._transcribe(key, sound, self.situation())]
 
     def abandon(self) -> list[Effect]:
         """It was not over."""

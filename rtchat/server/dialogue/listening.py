@@ -7,22 +7,28 @@ from typing import TYPE_CHECKING, Literal
 
 from rtchat.chunk import WIRE
 from rtchat.protocol import server_events as ev
-from rtchat.protocol.config import ServerVad
+from rtchat.protocol.config import SemanticVad, ServerVad
 from rtchat.protocol.items import ContentPart, MessageItem
 from rtchat.server.dialogue.checks import Rejected
 from rtchat.server.dialogue.hearing import Hearing
 from rtchat.server.dialogue.items import Entry
+from rtchat.server.dialogue.pause import Pause
 from rtchat.server.dialogue.signals import (
+    Abandon,
     Detect,
     Effect,
+    Judge,
+    Judged,
+    NotRecognised,
     Prepare,
+    Recognised,
     ResetDetector,
+    Transcribe,
 )
 from rtchat.server.dialogue.sound import Decoder
 from rtchat.server.dialogue.turns import KEPT_MS, WINDOW_MS, InputBuffer, Paused, Resumed, Segmenter, Started
 
 if TYPE_CHECKING:
-    from rtchat.protocol.config import SemanticVad
     from rtchat.server.dialogue.context import Context
 
 Happening = Literal["", "started", "stopped", "idle"]
@@ -44,6 +50,7 @@ class Listening:
         self._decoder = Decoder("audio/pcm")
         self._detection: ServerVad | SemanticVad | None = None
         self._segmenter: Segmenter | None = None
+        self._pause: Pause | None = None  # under semantic_vad
         self._item_id = ""  # of the turn being spoken
         self._started_ms = 0
         self._idle_from: float | None = None  # position from which silence is counted
@@ -87,7 +94,7 @@ class Listening:
         """Forget what was appended."""
         self._buffer.clear()
         cleared: list[Effect] = [self._context.emit(ev.InputAudioCleared)]
-        cleared += self.hearing.abandon()
+        cleared += self._go_on()
         if self._segmenter and self._detection:
             return cleared + self._start_detecting(self._detection)
         return cleared
@@ -109,7 +116,7 @@ class Listening:
         item_id = self._item_id if speaking else self._context.new_id("item")
         if self._segmenter:
             self._segmenter.rest()
-        return [*self.hearing.abandon(), *self._turn(item_id, self._buffer.take_pending())]
+        return [*self._go_on(), *self._turn(item_id, self._buffer.take_pending())]
 
     def detected(self, probability: float) -> tuple[Happening, list[Effect]]:
         """One window: what happened to the turn, and what follows from it."""
@@ -123,18 +130,25 @@ class Listening:
             started = self._context.emit(ev.SpeechStarted, audio_start_ms=found.at_ms, item_id=self._item_id)
             return "started", [started]
         if isinstance(found, Paused):
-            sound = self._buffer.peek(self._started_ms, found.at_ms)
-            return "", self.hearing.ahead(sound)
+            return "", self._paused(self._buffer.peek(self._started_ms, found.at_ms))
         if isinstance(found, Resumed):
-            return "", self.hearing.abandon()
+            return "", self._go_on()
         if found is not None:
             stopped = self._context.emit(ev.SpeechStopped, audio_end_ms=found.at_ms, item_id=self._item_id)
-            sound = self._buffer.take(self._started_ms, found.at_ms)
+            sound, self._pause = self._buffer.take(self._started_ms, found.at_ms), None
             return "stopped", [stopped, *self._turn(self._item_id, sound)]
         if not self._segmenter.speaking:
             self._buffer.forget_before(self._buffer.total_ms - KEPT_MS)
             return self._idle()
         return "", []
+
+    def told(self, result: Recognised | NotRecognised | Judged) -> list[Effect]:
+        """An answer to what was asked about the user's speech."""
+        if self._pause and self._segmenter and result.key == self._pause.key:
+            self._pause.told(result)
+            if self._pause.over is not None:
+                self._segmenter.expect(self._pause.over)
+        return [] if isinstance(result, Judged) else self.hearing.told(result)
 
     def deaf(self) -> None:
         """There is no detector: only the client ends turns."""
@@ -143,6 +157,22 @@ class Listening:
     def answered(self, *, audio_ms: float, began_ms: float) -> None:
         """A response is over; its sound, begun at that position, is still being played."""
         self._idle_from = max(self.position_ms, began_ms + audio_ms)
+
+    def _paused(self, sound: bytes) -> list[Effect]:
+        key = self._context.new_id("ahead")
+        effects = [*self._go_on(), *self.hearing.ahead(key, sound)]
+        if isinstance(self._detection, SemanticVad) and self._segmenter:
+            self._pause = Pause(key, recognised=any(isinstance(asked, Transcribe) for asked in effects))
+            if self._pause.over is not None:
+                self._segmenter.expect(self._pause.over)
+            effects.append(Judge(key, sound))
+        return effects
+
+    def _go_on(self) -> list[Effect]:
+        """The turn was not over after all, or is over without it."""
+        pause, self._pause = self._pause, None
+        abandoned = self.hearing.abandon()
+        return abandoned or ([Abandon(pause.key)] if pause else [])
 
     def _turn(self, item_id: str, sound: bytes) -> list[Effect]:
         context = self._context

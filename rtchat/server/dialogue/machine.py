@@ -21,6 +21,7 @@ from rtchat.server.dialogue.signals import (
     Expired,
     Frame,
     Input,
+    Judged,
     NotRecognised,
     Recognised,
     Spoke,
@@ -61,9 +62,11 @@ class Dialogue:
             return self._frame(told.text)
         if isinstance(told, Detected):
             return [effect for probability in told.probabilities for effect in self._window(probability)]
+        if isinstance(told, Judged):
+            return self._listening.told(told)
         if isinstance(told, Recognised | NotRecognised):
             failure = told.reason if isinstance(told, NotRecognised) else None
-            effects = self._listening.hearing.told(told)
+            effects = self._listening.told(told)
             return [*effects, *self._answers.understood(self._listening.hearing.item_of(told.key), failure)]
         if isinstance(told, Deaf):
             self._listening.deaf()

@@ -18,8 +18,8 @@ PAUSE_WINDOWS = 3
 """Windows of silence (96 ms) after which a turn may well be over."""
 HYSTERESIS = 0.15
 """Speech goes on while its probability is above the threshold less this, as Silero's authors do it."""
-SEMANTIC_SILENCE_MS = {"low": 2000, "medium": 1000, "high": 500, "auto": 1000}
-"""Silence that ends a turn under semantic_vad. The service listens to what was said too; this server only waits."""
+SEMANTIC_WAITS_MS = {"low": (600, 8000), "medium": (400, 4000), "high": (300, 2000), "auto": (400, 4000)}
+"""Eagerness -> silence after a turn that is surely over, and after one that surely is not (docs: 8, 4 and 2 s)."""
 KEPT_MS = 30_000
 """Sound kept from before the speech when turns are detected."""
 
@@ -64,11 +64,13 @@ class Segmenter:
         self._run = 0  # windows in a row that speak for a change
         if isinstance(detection, SemanticVad):
             self._threshold, self._padding_ms = 0.5, 300
-            self._silence_ms = SEMANTIC_SILENCE_MS[detection.eagerness or "auto"]
+            self._shortest_ms, self._longest_ms = SEMANTIC_WAITS_MS[detection.eagerness or "auto"]
         else:
             self._threshold = 0.5 if detection.threshold is None else detection.threshold
             self._padding_ms = 300 if detection.prefix_padding_ms is None else detection.prefix_padding_ms
-            self._silence_ms = 500 if detection.silence_duration_ms is None else detection.silence_duration_ms
+            self._longest_ms = 500 if detection.silence_duration_ms is None else detection.silence_duration_ms
+            self._shortest_ms = self._longest_ms
+        self._silence_ms = self._longest_ms
         self._floor = min(self._threshold, max(self._threshold - HYSTERESIS, 0.01))
 
     def feed(self, probability: float) -> Started | Paused | Resumed | Stopped | None:
@@ -83,6 +85,14 @@ class Segmenter:
         self.speaking, self._run = True, 0
         return Started(max(0, began - self._padding_ms))
 
+    def expect(self, over: float) -> None:
+        """What is known of the present pause: probability that the turn is over. Only semantic_vad listens.
+
+        Until it is known the pause is waited out. The square keeps a turn of which it is unclear from being waited
+        out half of the longest wait: a pause itself says that it may be over.
+        """
+        self._silence_ms = round(self._shortest_ms + (self._longest_ms - self._shortest_ms) * (1 - over) ** 2)
+
     def _silent(self) -> Paused | Stopped | None:
         self._run += 1
         if self._run * WINDOW_MS >= self._silence_ms:
@@ -92,6 +102,7 @@ class Segmenter:
 
     def _loud(self) -> Resumed | None:
         paused, self._run = self._run >= PAUSE_WINDOWS, 0
+        self._silence_ms = self._longest_ms
         return Resumed() if paused else None
 
     def changed(self, detection: ServerVad | SemanticVad) -> Segmenter:
@@ -103,6 +114,7 @@ class Segmenter:
     def rest(self) -> None:
         """The turn is over, by whoever's decision."""
         self.speaking, self._run = False, 0
+        self._silence_ms = self._longest_ms
 
 
 class InputBuffer:

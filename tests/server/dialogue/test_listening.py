@@ -56,12 +56,96 @@ def test_padding_and_silence_as_asked(talk, names):
     assert talk.hear(0.0)[0]["audio_end_ms"] == 320 + 64 + 7 * 32
 
 
-@pytest.mark.parametrize(("eagerness", "windows"), [("high", 16), ("auto", 32), ("medium", 32), ("low", 63)])
-def test_semantic_turns_wait_by_eagerness(talk, names, eagerness, windows):
-    talk.update(audio={"input": {"turn_detection": {"type": "semantic_vad", "eagerness": eagerness}}})
-    talk.hear(0.9, 0.9)
-    assert names(talk.hear(*[0.0] * (windows - 1))) == ["Transcribe"]
-    assert names(talk.hear(0.0))[0] == "input_audio_buffer.speech_stopped"
+@pytest.fixture
+def semantic(talk, of_type):
+    """Speech and a pause under semantic_vad; gives the recognition and the judgement that are asked for."""
+
+    def pausing(eagerness="auto", speech=10):
+        talk.update(audio={"input": {"turn_detection": {"type": "semantic_vad", "eagerness": eagerness}}})
+        talk.hear(*[0.9] * speech)
+        asked = talk.hear(*[0.0] * PAUSE_WINDOWS)
+        judge = of_type(asked, sig.Judge)
+        for effect in asked:
+            if isinstance(effect, sig.Transcribe):
+                assert (effect.key, effect.pcm) == (judge.key, judge.pcm)
+        return judge.key
+
+    return pausing
+
+
+def silence(talk, limit=300):
+    """Windows of silence from the first on until the turn is over."""
+    for window in range(PAUSE_WINDOWS + 1, limit):
+        if talk.hear(0.0):
+            return window
+    raise AssertionError("the turn does not end")
+
+
+@pytest.mark.parametrize(("eagerness", "windows"), [("high", 63), ("auto", 125), ("medium", 125), ("low", 250)])
+def test_semantic_turns_wait_longest_while_nothing_is_known(talk, semantic, eagerness, windows):
+    semantic(eagerness)
+    assert silence(talk) == windows
+
+
+@pytest.mark.parametrize(
+    ("words", "least", "most"),
+    [
+        ("What time is it?", 400, 450),
+        ("what time is it", 400, 500),
+        ("my cat sleeps on the bed", 1000, 1500),
+        ("what time is it and", 3000, 4000),
+        ("well, if it rains,", 3000, 4000),
+        ("", 4000, 4032),
+    ],
+)
+def test_semantic_turns_end_by_what_was_said(talk, semantic, words, least, most):
+    talk.tell(sig.Recognised(semantic(), words))
+    assert least <= silence(talk) * 32 <= most + 32
+
+
+def test_eagerness_counts_in_a_finished_turn_too(talk, semantic):
+    ends = []
+    for eagerness in ("high", "medium", "low"):
+        talk.tell(sig.Recognised(semantic(eagerness), "Stop."))
+        ends.append(silence(talk) * 32)
+    assert ends == sorted(ends)
+    assert ends[0] < 400 < ends[2] < 800
+
+
+@pytest.mark.parametrize(
+    ("words", "over", "least", "most"),
+    [("i live in berlin", 1.0, 400, 432), ("i live in berlin", 0.0, 4000, 4032), ("i live in", 1.0, 400, 4032)]
+    + [("and", 1.0, 3000, 4000), (None, 0.9, 400, 500), ("Stop.", 7.0, 400, 432)],
+)
+def test_an_end_of_turn_engine_knows_better_except_of_words_that_hang(talk, semantic, words, over, least, most):
+    key = semantic()
+    if words is not None:
+        talk.tell(sig.Recognised(key, words))
+    talk.tell(sig.Judged(key, over))
+    assert least <= silence(talk) * 32 <= most + 32
+
+
+def test_what_is_known_of_a_pause_is_forgotten_when_the_user_goes_on(talk, semantic, of_type):
+    key = semantic()
+    talk.tell(sig.Recognised(key, "stop"))
+    talk.hear(*[0.0] * 5)
+    assert of_type(talk.hear(0.9), sig.Abandon).key == key
+    assert of_type(talk.hear(*[0.0] * PAUSE_WINDOWS), sig.Judge).key != key
+    assert talk.tell(sig.Judged(key, 1.0)) == []
+    assert silence(talk) == 125
+
+
+def test_recognition_that_fails_or_is_not_asked_for_leaves_it_unclear(talk, semantic):
+    talk.tell(sig.NotRecognised(semantic(), "It broke."))
+    assert 1000 <= silence(talk) * 32 <= 1500
+    semantic(speech=300)  # too long to be recognised at every breath
+    assert 1000 <= silence(talk) * 32 <= 1500
+
+
+def test_a_judgement_is_not_wanted_when_the_client_decides(talk, semantic, of_type):
+    key = semantic()
+    talk.tell(sig.NotRecognised(key, "It broke."))
+    assert of_type(talk.send("input_audio_buffer.commit"), sig.Abandon).key == key
 
 
 def test_create_response_false(talk, names):
