@@ -12,13 +12,13 @@ from rtchat.catalog import VOICES
 from rtchat.protocol import wire
 from rtchat.protocol.client_events import ClientEvent
 from rtchat.protocol.config import VoiceId
-from rtchat.protocol.server_events import ErrorDetail
+from rtchat.server.dialogue.limits import bad_audio, check_limits
+from rtchat.server.dialogue.refusals import Rejected as Rejected
+from rtchat.server.dialogue.refusals import invalid_value as _invalid_value
+from rtchat.server.dialogue.refusals import out_of_range as _out_of_range
 
 MAX_APPEND = 15 * 1024 * 1024
 """Bytes of sound in one append (docs: 15 MiB)."""
-
-LONGEST_ECHO = 200
-"""Characters of a wrong value that are told back."""
 
 CLIENT_TYPES = (
     "session.update",
@@ -33,40 +33,6 @@ CLIENT_TYPES = (
     "response.cancel",
 )
 """What a plain WebSocket session takes."""
-
-
-class Rejected(Exception):
-    """An event that the API refuses.
-
-    Args:
-        code: `error.code`.
-        message: `error.message`.
-        param: The field that it is about.
-        event_id: The client's name for the event.
-        kind: `error.type`.
-    """
-
-    def __init__(
-        self,
-        code: str | None,
-        message: str,
-        param: str | None = None,
-        *,
-        event_id: str | None = None,
-        kind: str = "invalid_request_error",
-    ) -> None:
-        super().__init__(message)
-        self.code, self.message, self.param, self.event_id, self.kind = code, message, param, event_id, kind
-
-    def detail(self) -> ErrorDetail:
-        """It as the API tells it."""
-        return ErrorDetail(
-            type=self.kind,
-            code=self.code,
-            message=_sendable(self.message),
-            param=None if self.param is None else _sendable(self.param),
-            event_id=None if self.event_id is None else _sendable(self.event_id),
-        )
 
 
 def load(frame: str, types: Iterable[str] = CLIENT_TYPES) -> dict[str, Any]:
@@ -103,10 +69,13 @@ def read(frame: str) -> ClientEvent:
         if raw["type"] == "input_audio_buffer.append":
             if len(event.audio) > MAX_APPEND:  # type: ignore[union-attr]
                 raise Rejected("string_above_max_length", "Invalid 'audio': more than 15 MiB.", "audio")
+            if not event.audio:  # type: ignore[union-attr]
+                raise bad_audio("audio", "empty bytes")
         else:
             _check_items(raw)
             check_unknown(raw, event.model_dump(exclude_unset=True))
             _check_values(raw)
+            check_limits(raw)
         return event
     except ValidationError as error:
         rejected = from_validation(error, raw)
@@ -136,6 +105,8 @@ def from_validation(error: ValidationError, raw: dict[str, Any]) -> Rejected:
         return Rejected("invalid_value", _invalid_value(value, allowed), path)
     if kind in ("greater_than_equal", "less_than_equal"):
         return _out_of_range(path, value, context.get("ge"), context.get("le"))
+    if kind == "bytes_invalid_encoding" and path.rpartition(".")[2] == "audio":
+        return bad_audio(path, "an invalid value")
     return Rejected("invalid_type", f"Invalid type for '{path}': {first['msg'].lower()}.", path)
 
 
@@ -154,18 +125,6 @@ def _check_session_type(raw: dict[str, Any]) -> None:
     session = raw.get("session")
     if raw["type"] == "session.update" and isinstance(session, dict) and "type" not in session:
         raise Rejected("missing_required_parameter", "Missing required parameter: 'session.type'.", "session.type")
-
-
-def _sendable(text: str) -> str:
-    """JSON can spell half a surrogate pair, which cannot be sent back."""
-    return text.encode("utf-8", "replace").decode()
-
-
-def _invalid_value(value: Any, allowed: Iterable[str]) -> str:
-    names = [f"'{name}'" for name in allowed]
-    listed = " and ".join([", ".join(names[:-1]), names[-1]]) if len(names) > 1 else names[0]
-    shown = str(value)[:LONGEST_ECHO]
-    return f"Invalid value: '{shown}'. Supported values are: {listed}."
 
 
 def _locate(loc: tuple[int | str, ...], raw: Any) -> tuple[str, Any]:
@@ -289,18 +248,3 @@ def _at(raw: Any, path: str) -> Any:
             return None
         raw = raw.get(part)
     return raw
-
-
-def _out_of_range(path: str, value: Any, least: float | None, greatest: float | None) -> Rejected:
-    kind = "integer" if isinstance(value, int) and not isinstance(least, float) else "decimal"
-    if least is not None and (not isinstance(value, int | float) or value < least):
-        return Rejected(
-            f"{kind}_below_min_value",
-            f"Invalid '{path}': {kind} below minimum value. Expected a value >= {least}, but got {value} instead.",
-            path,
-        )
-    return Rejected(
-        f"{kind}_above_max_value",
-        f"Invalid '{path}': {kind} above maximum value. Expected a value <= {greatest}, but got {value} instead.",
-        path,
-    )

@@ -25,18 +25,12 @@ _JOINING = (
     "y o pero porque und oder aber weil dass et ou mais parce que"
 )
 _BEFORE_A_NOUN = (
-    "the a an my your our their its this these those every some any very really too quite "
-    "i'm i'd i'll i've it's he's she's we're we'll they're you're let's gonna wanna el los las un una der die das le les"
+    "the a an my your our their its every some any very really quite "
+    "i'm i'd i'll i've it's he's she's we're we'll they're you're let's gonna wanna "
+    "el los las un una der die das le les"
 )
-_HANGS = frozenset(f"{_FILLERS} {_JOINING} {_BEFORE_A_NOUN}".split()) - {
-    "too",
-    "so",
-    "well",
-    "this",
-    "these",
-    "those",
-}
-_PREPOSITIONS = frozenset("to of for with from at by into about than as like between without under near".split())
+_HANGS = frozenset(f"{_FILLERS} {_JOINING} {_BEFORE_A_NOUN}".split()) - {"so", "well"}
+_PREPOSITIONS = re.compile(r"to|of|for|with|from|at|by|into|about|than|as|like|between|without|under|near")
 """They can end a question ("where are you from") but hardly anything else."""
 
 _TERMINAL = re.compile(
@@ -60,7 +54,7 @@ _QUESTION = re.compile(
 _COMMAND = re.compile(
     r"(set|turn|switch|play|stop|start|open|close|call|tell|show|give|add|remove|delete|remind|find|read|send|make|"
     r"put|take|go|translate|repeat|write|cancel|book|order|check|search|look|help|say|sing|count|convert|calculate|"
-    r"wake|pause|resume|mute|explain|describe|list|name|spell|roll|flip|pick|let me|i want you to|i'd like you to)\b"
+    r"wake|pause|resume|mute|explain|describe|list|name|spell|roll|flip|pick|let me|i want you to)\b"
 )
 _WANTS_MORE = re.compile(
     r"\b(tell|give|show|ask|remind|call|let) (me|him|her|us|them)$|"
@@ -102,7 +96,7 @@ def _hangs(bare: str) -> bool:
     last = bare.rpartition(" ")[2]
     if last in _HANGS:
         return not _WHOLE.fullmatch(bare)
-    return last in _PREPOSITIONS and not _QUESTION.match(_POLITE.sub("", bare))
+    return bool(_PREPOSITIONS.fullmatch(last)) and not _QUESTION.match(_POLITE.sub("", bare))
 
 
 def _unpunctuated(bare: str) -> float:

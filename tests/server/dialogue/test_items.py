@@ -5,6 +5,9 @@ import pytest
 from rtchat.server.dialogue import signals as sig
 from rtchat.server.engines.base import TextPiece, WordMark
 
+_PIXELS = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + (640).to_bytes(4, "big") + (480).to_bytes(4, "big")
+PNG = f"data:image/png;base64,{base64.b64encode(_PIXELS).decode()}"
+
 
 @pytest.fixture
 def spoken(talk, of_type):
@@ -228,7 +231,7 @@ def test_old_sound_is_let_go(talk, of_type, monkeypatch, spoken):
 
 
 def test_an_image_is_mentioned_and_a_transcript_is_taken(talk, of_type):
-    image = {"type": "input_image", "image_url": "data:image/png;base64,AAAA"}
+    image = {"type": "input_image", "image_url": PNG}
     sound = {"type": "input_audio", "audio": "AAAA", "transcript": "look at this"}
     item = {"type": "message", "role": "user", "content": [sound, image]}
     assert not any(

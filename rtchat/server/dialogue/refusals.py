@@ -1,0 +1,74 @@
+"""A refusal, and the sentences in which the API refuses."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from rtchat.protocol.server_events import ErrorDetail
+
+LONGEST_ECHO = 200
+"""Characters of a wrong value that are told back."""
+
+
+class Rejected(Exception):
+    """An event that the API refuses.
+
+    Args:
+        code: `error.code`.
+        message: `error.message`.
+        param: The field that it is about.
+        event_id: The client's name for the event.
+        kind: `error.type`.
+    """
+
+    def __init__(
+        self,
+        code: str | None,
+        message: str,
+        param: str | None = None,
+        *,
+        event_id: str | None = None,
+        kind: str = "invalid_request_error",
+    ) -> None:
+        super().__init__(message)
+        self.code, self.message, self.param, self.event_id, self.kind = code, message, param, event_id, kind
+
+    def detail(self) -> ErrorDetail:
+        """It as the API tells it."""
+        return ErrorDetail(
+            type=self.kind,
+            code=self.code,
+            message=_sendable(self.message),
+            param=None if self.param is None else _sendable(self.param),
+            event_id=None if self.event_id is None else _sendable(self.event_id),
+        )
+
+
+def invalid_value(value: Any, allowed: Iterable[str]) -> str:
+    """What to say of a value that is not one of the allowed ones."""
+    names = [f"'{name}'" for name in allowed]
+    listed = " and ".join([", ".join(names[:-1]), names[-1]]) if len(names) > 1 else names[0]
+    shown = str(value)[:LONGEST_ECHO]
+    return f"Invalid value: '{shown}'. Supported values are: {listed}."
+
+
+def out_of_range(path: str, value: Any, least: float | None, greatest: float | None) -> Rejected:
+    """The refusal of a number outside its range."""
+    kind = "integer" if isinstance(value, int) and not isinstance(least, float) else "decimal"
+    if least is not None and (not isinstance(value, int | float) or value < least):
+        return Rejected(
+            f"{kind}_below_min_value",
+            f"Invalid '{path}': {kind} below minimum value. Expected a value >= {least}, but got {value} instead.",
+            path,
+        )
+    return Rejected(
+        f"{kind}_above_max_value",
+        f"Invalid '{path}': {kind} above maximum value. Expected a value <= {greatest}, but got {value} instead.",
+        path,
+    )
+
+
+def _sendable(text: str) -> str:
+    """JSON can spell half a surrogate pair, which cannot be sent back."""
+    return text.encode("utf-8", "replace").decode()
