@@ -20,6 +20,16 @@ class SelfSigned(StrEnum):
     SELF_SIGNED = "self-signed"
 
 
+class SpeechFormat(StrEnum):
+    """What a voice over HTTP can be asked for."""
+
+    PCM = "pcm"
+    WAV = "wav"
+
+
+_ENGINE = "ENGINE"
+
+
 def add_to(app: typer.Typer) -> None:
     """Add the command to the tree."""
     app.command()(serve)
@@ -34,10 +44,31 @@ def serve(
             "--api-key", envvar="RTCHAT_API_KEY", help="Key that clients must give; needed beyond loopback."
         ),
     ] = None,
-    stt: Annotated[str, typer.Option("--stt", help="The engine that hears.")] = "pocketsphinx",
-    llm: Annotated[str, typer.Option("--llm", help="The engine that answers.")] = "rules",
-    tts: Annotated[str, typer.Option("--tts", help="The engine that speaks.")] = "espeak",
+    stt: Annotated[str, typer.Option("--stt", metavar=_ENGINE, help="The engine that hears.")] = "pocketsphinx",
+    stt_model: Annotated[str, typer.Option("--stt-model", help="The model that hears.")] = "",
+    llm: Annotated[
+        str,
+        typer.Option("--llm", metavar=_ENGINE, help="The engine that answers; `ollama` for the one here."),
+    ] = "rules",
+    llm_model: Annotated[str, typer.Option("--llm-model", help="The model that answers.")] = "",
+    tts: Annotated[str, typer.Option("--tts", metavar=_ENGINE, help="The engine that speaks.")] = "espeak",
+    tts_model: Annotated[str, typer.Option("--tts-model", help="The model that speaks.")] = "",
+    tts_voice: Annotated[
+        str, typer.Option("--tts-voice", help="The engine's voice, in place of the one that a session names.")
+    ] = "",
+    tts_format: Annotated[
+        SpeechFormat, typer.Option("--tts-format", help="What a voice over HTTP is asked for.")
+    ] = SpeechFormat.PCM,
     vad: Annotated[str, typer.Option("--vad", help="The engine that detects speech.")] = "silero",
+    engine_timeout: Annotated[
+        float,
+        typer.Option(
+            "--engine-timeout",
+            min=0.1,
+            metavar="SECONDS",
+            help="Longest wait for an engine's first piece.",
+        ),
+    ] = 30.0,
     tls: Annotated[
         SelfSigned | None,
         typer.Option("--tls", help="Encrypt (wss://) with a certificate that is made for localhost."),
@@ -52,13 +83,24 @@ def serve(
 ) -> None:
     """Serve the Realtime API on this machine.
 
-    Any client of the API can use it; rtchat does when there is no key.
+    Any client of the API can use it; rtchat does when there is no key. An ENGINE is a name, the address of a
+    server of OpenAI's shape (http://127.0.0.1:11434/v1) or module:factory; see docs/engines.md. Keys for addresses
+    are read from RTCHAT_STT_API_KEY, RTCHAT_LLM_API_KEY and RTCHAT_TTS_API_KEY.
     """
     import asyncio
     import signal
 
     from rtchat.server import run
+    from rtchat.server.engines.finding import Options
 
+    options = Options(
+        llm_model=llm_model,
+        stt_model=stt_model,
+        tts_model=tts_model,
+        tts_voice=tts_voice,
+        tts_format=tts_format.value,
+        timeout_s=engine_timeout,
+    )
     config = run.ServerConfig(
         host=host,
         port=port,
@@ -68,6 +110,7 @@ def serve(
         tts=tts,
         vad=vad,
         tls=_certificate(tls, tls_cert, tls_key),
+        options=options,
     )
     ended_by = asyncio.run(run.serve(config))
     raise typer.Exit(130 if ended_by is signal.SIGINT else 0)

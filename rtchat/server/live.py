@@ -23,6 +23,7 @@ from rtchat.protocol.server_events import ErrorDetail, ErrorEvent
 from rtchat.server.dialogue import signals as sig
 from rtchat.server.dialogue.sound import Rate
 from rtchat.server.engines.base import WordMark
+from rtchat.server.patience import Patience
 
 if TYPE_CHECKING:
     from rtchat.server.engines.base import EndOfTurn, VoiceActivityDetector
@@ -82,6 +83,7 @@ class Live:
         self._working: dict[str, list[asyncio.Task[None]]] = {}  # response -> its thinking and speaking
         self._to_say: dict[str, asyncio.Queue[sig.Speak]] = {}
         self._ears: Ears | None = None
+        self._patience: Patience = getattr(engines, "patience", None) or Patience()
         self.closed = asyncio.Event()
 
     async def run(self) -> None:
@@ -214,9 +216,9 @@ class Live:
     async def _transcribe(self, asked: sig.Transcribe) -> None:
         try:
             grammar = self._engines.llm.grammar(asked.prompt) if asked.prompt else None
-            heard = await self._engines.stt.transcribe(
-                asked.pcm, WIRE.rate, language=asked.language, grammar=grammar
-            )
+            stt = self._engines.stt
+            hearing = stt.transcribe(asked.pcm, WIRE.rate, language=asked.language, grammar=grammar)
+            heard = await self._patience.whole(hearing, stt.name)
             self._feed(sig.Recognised(asked.key, heard.text))
         except Exception as error:
             self._feed(sig.NotRecognised(asked.key, reason(error)))
@@ -236,7 +238,11 @@ class Live:
 
     async def _think(self, asked: sig.Think) -> None:
         try:
-            async with _closing(self._engines.llm.respond(asked.prompt)) as pieces:
+            llm = self._engines.llm
+            async with (
+                _closing(llm.respond(asked.prompt)) as made,
+                _closing(self._patience.pieces(made, llm.name)) as pieces,
+            ):
                 async for piece in pieces:
                     self._feed(sig.Thought(asked.response_id, piece))
             self._feed(sig.ThoughtEnded(asked.response_id))
@@ -266,7 +272,10 @@ class Live:
                 speech = self._engines.tts.speak(
                     asked.text, voice=asked.voice, speed=asked.speed, language=asked.language
                 )
-                async with _closing(speech) as chunks:
+                async with (
+                    _closing(speech) as made,
+                    _closing(self._patience.pieces(made, self._engines.tts.name)) as chunks,
+                ):
                     async for pcm in chunks:
                         if isinstance(pcm, WordMark):
                             self._feed(sig.Marked(response_id, pcm))

@@ -12,7 +12,7 @@ import ssl
 import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from ipaddress import ip_address
 
 import uvicorn
@@ -20,7 +20,8 @@ import uvicorn
 from rtchat.errors import UsageError
 from rtchat.server import tls
 from rtchat.server.app import Server
-from rtchat.server.engines import registry
+from rtchat.server.engines import ollama, registry
+from rtchat.server.engines.finding import Options
 
 MAX_FRAME = 32 * 1024 * 1024
 """Bytes of one frame: an append of 15 MiB is 20 MiB in base64."""
@@ -36,11 +37,12 @@ class ServerConfig:
         host: Address to listen on.
         port: Port; 0 for any free one.
         api_key: What clients must show; None lets every client in, and only those of this machine can come.
-        stt: Name of the engine that hears.
-        llm: Name of the engine that answers.
-        tts: Name of the engine that speaks.
+        stt: The engine that hears: a name, an address, or `module:factory`; so are the next two.
+        llm: The engine that answers.
+        tts: The engine that speaks.
         vad: Name of the engine that detects speech.
         tls: The certificate to encrypt with; None for plain `ws://`.
+        options: What the engines are told besides.
     """
 
     host: str = "127.0.0.1"
@@ -51,6 +53,7 @@ class ServerConfig:
     tts: str = "espeak"
     vad: str = "silero"
     tls: tls.Certificate | None = None
+    options: Options = field(default_factory=Options)
 
 
 @asynccontextmanager
@@ -72,20 +75,10 @@ async def embedded(
     config = config or ServerConfig()
     encryption = tls.context(config.tls) if config.tls else None
     used = engines or build(config)
-    server = Server(used, api_key=config.api_key)
-    with listening(config) as listener, _closing(None if engines else used):
-        host, port = listener.getsockname()[:2]
-        running = _Uvicorn(_uvicorn_config(server, encryption))
-        task = asyncio.create_task(running.serve(sockets=[listener]))
-        started = asyncio.create_task(running.ready.wait())
-        try:
-            await asyncio.wait([task, started], return_when=asyncio.FIRST_COMPLETED)
-            yield f"{'wss' if encryption else 'ws'}://{_in_url(host)}:{port}/v1"
-        finally:
-            started.cancel()
-            await server.close()
-            running.should_exit = True
-            await task
+    async with _ending(None if engines else used):
+        with listening(config) as listener:
+            async with _listening_on(listener, Server(used, api_key=config.api_key), encryption) as url:
+                yield url
 
 
 async def serve(config: ServerConfig, *, engines: registry.Engines | None = None) -> signal.Signals:
@@ -107,11 +100,24 @@ async def serve(config: ServerConfig, *, engines: registry.Engines | None = None
     for number in (signal.SIGINT, signal.SIGTERM):
         with contextlib.suppress(NotImplementedError):  # Windows: Ctrl-C arrives as KeyboardInterrupt
             loop.add_signal_handler(number, stop, number)
-    async with embedded(config, engines=engines) as url:
+    used = engines or build(config)
+    async with _ending(None if engines else used), embedded(config, engines=used) as url:
         print(f"Listening on {url}/realtime", file=sys.stderr)
         if config.tls and config.tls.authority:
             print(_TRUST.format(config.tls.authority), file=sys.stderr)
-        return await stopped
+        look = asyncio.create_task(_look_around(config, used))
+        try:
+            return await stopped
+        finally:
+            look.cancel()
+
+
+async def _look_around(config: ServerConfig, engines: registry.Engines) -> None:
+    """Say what does not work, and what could be used, beside the serving."""
+    if config.llm == "rules" and (offer := ollama.offer(await ollama.models())):
+        print(offer, file=sys.stderr)
+    for sentence in await engines.check():
+        print(f"Warning: {sentence}", file=sys.stderr)
 
 
 def build(config: ServerConfig) -> registry.Engines:
@@ -120,7 +126,7 @@ def build(config: ServerConfig) -> registry.Engines:
     Raises:
         UsageError: There is no engine of that name.
     """
-    return registry.build(vad=config.vad, stt=config.stt, llm=config.llm, tts=config.tts)
+    return registry.build(vad=config.vad, stt=config.stt, llm=config.llm, tts=config.tts, options=config.options)
 
 
 @contextlib.contextmanager
@@ -152,15 +158,32 @@ def listening(config: ServerConfig) -> Iterator[socket.socket]:
         yield listener
 
 
-@contextlib.contextmanager
-def _closing(engines: registry.Engines | None) -> Iterator[None]:
-    """Engines of our own end with us: the recogniser has a process."""
+@asynccontextmanager
+async def _listening_on(
+    listener: socket.socket, server: Server, encryption: ssl.SSLContext | None
+) -> AsyncIterator[str]:
+    host, port = listener.getsockname()[:2]
+    running = _Uvicorn(_uvicorn_config(server, encryption))
+    task = asyncio.create_task(running.serve(sockets=[listener]))
+    started = asyncio.create_task(running.ready.wait())
+    try:
+        await asyncio.wait([task, started], return_when=asyncio.FIRST_COMPLETED)
+        yield f"{'wss' if encryption else 'ws'}://{_in_url(host)}:{port}/v1"
+    finally:
+        started.cancel()
+        await server.close()
+        running.should_exit = True
+        await task
+
+
+@asynccontextmanager
+async def _ending(engines: registry.Engines | None) -> AsyncIterator[None]:
+    """Engines of our own end with us: they have processes and connections."""
     try:
         yield
     finally:
-        close = getattr(engines.stt, "close", None) if engines else None
-        if close is not None:
-            close()
+        if engines is not None:
+            await engines.close()
 
 
 class _Uvicorn(uvicorn.Server):

@@ -120,6 +120,7 @@ class Answers:
         elif isinstance(told, Marked):
             answer.mark(told.mark)
         elif isinstance(told, ThoughtEnded):
+            effects = self._say(answer, answer.sentences.rest())
             answer.thought_over = True
         else:
             effects = [Emit(event) for event in answer.sound_done()]
@@ -131,17 +132,28 @@ class Answers:
 
     def _piece(self, answer: Answer, piece: TextPiece | ToolCall) -> list[Effect]:
         if isinstance(piece, ToolCall):
-            return [Emit(event) for event in answer.add_call(piece)]
-        text = answer.fitting(piece.text)
-        if text != piece.text:
-            answer.cut_short = answer.thought_over = True
-        if not text:
-            return []
-        effects: list[Effect] = [Emit(event) for event in answer.add_text(text)]
+            said = self._say(answer, answer.sentences.rest())
+            return said if answer.cut_short else [*said, *(Emit(event) for event in answer.add_call(piece))]
+        if answer.plan.modality == "text":
+            return self._say(answer, [piece.text])
+        return self._say(answer, answer.sentences.feed(piece.text))
+
+    def _say(self, answer: Answer, texts: list[str]) -> list[Effect]:
+        """Text as it comes, or sentences to be spoken."""
+        effects: list[Effect] = []
         plan = answer.plan
-        if plan.modality == "audio":
-            language = spoken_language(self._context.model)
-            effects.append(Speak(answer.id, text, plan.voice_name, plan.speed, language))
+        for whole in texts:
+            if answer.cut_short:
+                break
+            text = answer.fitting(whole)
+            if text != whole:
+                answer.cut_short = answer.thought_over = True
+            if not text:
+                continue
+            effects += [Emit(event) for event in answer.add_text(text)]
+            if plan.modality == "audio" and text.strip():
+                language = spoken_language(self._context.model)
+                effects.append(Speak(answer.id, text, plan.voice_name, plan.speed, language))
         return effects
 
     def _think(self, running: _Running) -> list[Effect]:

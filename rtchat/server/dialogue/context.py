@@ -49,4 +49,5 @@ class Context:
             tools=plan.tools,
             tool_choice=plan.tool_choice,
             model=self.model,
+            parallel_tool_calls=plan.parallel_tool_calls,
         )

@@ -246,7 +246,7 @@ def messages(entries: Sequence[Entry], store: Store) -> list[Message]:
 
 def _text(entry: Entry) -> str:
     if entry.said:
-        return " ".join(stretch.text.strip() for stretch in entry.said)
+        return "".join(stretch.text for stretch in entry.said).strip()
     texts = []
     for part in entry.item.content:
         if part.type == "input_audio":

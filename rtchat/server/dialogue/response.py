@@ -23,6 +23,7 @@ from rtchat.protocol.config import (
 from rtchat.protocol.items import ContentPart, FunctionCallItem, MessageItem
 from rtchat.server.dialogue.heard import Said
 from rtchat.server.dialogue.items import Entry, Store
+from rtchat.server.dialogue.sentences import Sentences
 from rtchat.server.dialogue.sound import Encoder
 from rtchat.server.dialogue.usage import ASSISTANT_MS_PER_TOKEN, CHARACTERS_PER_TOKEN, text_tokens, usage
 from rtchat.server.engines.base import ToolCall, WordMark
@@ -45,6 +46,7 @@ class Plan:
     tool_choice: str
     metadata: dict[str, str] | None
     in_conversation: bool
+    parallel_tool_calls: bool = True
 
     @classmethod
     def of(cls, session: RealtimeSession, params: ResponseParams) -> Plan:
@@ -66,6 +68,7 @@ class Plan:
             tool_choice=choice.name if isinstance(choice, ToolChoiceFunction) else str(choice or "auto"),
             metadata=params.metadata,
             in_conversation=params.conversation != "none",
+            parallel_tool_calls=False not in (params.parallel_tool_calls, session.parallel_tool_calls),
         )
 
     @property
@@ -101,6 +104,7 @@ class Answer:
         self.given = (0, 0)
         self.thought_over = False
         self.cut_short = False
+        self.sentences = Sentences()
         self._store = store
         self._new_id = new_id
         self._conversation_id = conversation_id if plan.in_conversation else None
@@ -135,13 +139,13 @@ class Answer:
         return "".join(word for word in words(text[: max(room, 0)] + "…") if "…" not in word)
 
     def add_text(self, text: str) -> list[Event]:
-        """A piece of text, best a sentence: its deltas, at once or when its turn to be spoken comes."""
+        """Text, of a spoken answer a sentence: its deltas, at once or when its turn to be spoken comes."""
+        text = text if self._message else text.lstrip()
+        if not text:
+            return []
         events: list[Event] = [] if self._message else self._open_message()
         message = self._message
         assert message is not None
-        before = message.to_say[-1].text if message.to_say else "".join(message.text[-1:])
-        if before and not before[-1].isspace() and not text[:1].isspace():
-            text = f" {text}"  # pieces are sentences
         self._text_tokens += text_tokens(text)
         if self.plan.modality == "text":
             message.text.append(text)

@@ -2,6 +2,8 @@
 
 An engine is anything that satisfies one of these. It is made once per server (`load` work belongs there) and
 used by many sessions at once, except the voice activity detector, which has state and is made per session.
+Two methods are asked for where they are there: `async check() -> str | None`, at the server's start, tells in one
+sentence what does not work; `close()`, plain or async, ends the engine with the server.
 All sound is mono PCM16 little-endian; each contract says its rate.
 
 Raises (all of them): `EngineError` when it cannot work, with a hint that names the package or the command.
@@ -110,6 +112,7 @@ class Prompt:
         tools: Function tools, each `{"type": "function", "name", "description", "parameters"}`.
         tool_choice: `auto`, `none`, `required` or a function's name.
         model: The session's model name.
+        parallel_tool_calls: Whether one response may call several functions.
     """
 
     instructions: str
@@ -117,11 +120,12 @@ class Prompt:
     tools: Sequence[Mapping[str, Any]] = field(default_factory=tuple)
     tool_choice: str = "auto"
     model: str = ""
+    parallel_tool_calls: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class TextPiece:
-    """A piece of the answer, best a sentence (the voice starts with the first)."""
+    """A piece of the answer: a token, a sentence, all of it. Joined as they are, the pieces are the whole text."""
 
     text: str
 

@@ -1,13 +1,14 @@
-"""The engines by name, and the set that a server is made of."""
+"""The engines by name, by address or by module, and the set that a server is made of."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TypeVar
+from inspect import isawaitable
+from typing import Any
 
-from rtchat.errors import UsageError
+from rtchat.server.engines import finding
 from rtchat.server.engines.apertium import ApertiumTranslator, TranslatingAssistant
 from rtchat.server.engines.assistant import RuleAssistant
 from rtchat.server.engines.base import (
@@ -23,9 +24,8 @@ from rtchat.server.engines.base import (
 )
 from rtchat.server.engines.espeak import EspeakTextToSpeech
 from rtchat.server.engines.sphinx import SphinxSpeechToText
+from rtchat.server.patience import Patience
 from rtchat.silero import SileroDetector
-
-T = TypeVar("T")
 
 
 def local_now() -> datetime:
@@ -63,6 +63,14 @@ class LocalModels:
         """Its grammar."""
         return self._model(prompt).grammar(prompt)
 
+    async def check(self) -> str | None:
+        """What the assistant says of itself."""
+        return await _checked(self._assistant)
+
+    async def close(self) -> None:
+        """End the assistant."""
+        await _closed(self._assistant)
+
 
 @dataclass(frozen=True, slots=True)
 class Engines:
@@ -75,6 +83,7 @@ class Engines:
         tts: Speaks.
         translator: Translates.
         end_of_turn: Tells whether a pause is an end, for semantic_vad; None to go by the words.
+        patience: How long a session waits for them.
     """
 
     new_vad: Callable[[], VoiceActivityDetector]
@@ -83,25 +92,51 @@ class Engines:
     tts: TextToSpeech
     translator: Translator
     end_of_turn: EndOfTurn | None = None
+    patience: Patience = field(default_factory=Patience)
+
+    async def check(self) -> list[str]:
+        """What does not work now, a sentence for each engine that says so."""
+        found = [await _checked(engine) for engine in (self.stt, self.llm, self.tts, self.end_of_turn)]
+        return [sentence for sentence in dict.fromkeys(found) if sentence]
+
+    async def close(self) -> None:
+        """End their processes and connections."""
+        for engine in (self.stt, self.llm, self.tts, self.end_of_turn, self.translator):
+            await _closed(engine)
 
 
-def build(*, vad: str = "silero", stt: str = "pocketsphinx", llm: str = "rules", tts: str = "espeak") -> Engines:
-    """The engines of these names.
+def build(
+    *,
+    vad: str = "silero",
+    stt: str = "pocketsphinx",
+    llm: str = "rules",
+    tts: str = "espeak",
+    options: finding.Options | None = None,
+) -> Engines:
+    """The engines of these names (see `finding.find`).
 
     Raises:
-        UsageError: There is no engine of that name.
+        UsageError: There is no such engine.
+        EngineError: An engine's package or model is missing.
     """
+    options = options or finding.Options()
     translator = ApertiumTranslator()
     return Engines(
-        new_vad=_named("vad", VADS, vad),
-        stt=_named("stt", STTS, stt)(),
-        llm=LocalModels(_named("llm", LLMS, llm)(), translator),
-        tts=_named("tts", TTSS, tts)(),
+        new_vad=finding.find("vad", VADS, vad, options),
+        stt=finding.find("stt", STTS, stt, options)(),
+        llm=LocalModels(finding.find("llm", LLMS, llm, options)(), translator),
+        tts=finding.find("tts", TTSS, tts, options)(),
         translator=translator,
+        patience=Patience.of(options.timeout_s),
     )
 
 
-def _named(kind: str, engines: dict[str, T], name: str) -> T:
-    if name not in engines:
-        raise UsageError(f"There is no {kind} engine named {name!r}.", hint=f"Choose among {', '.join(engines)}.")
-    return engines[name]
+async def _checked(engine: Any) -> str | None:
+    check = getattr(engine, "check", None)
+    return None if check is None else await check()
+
+
+async def _closed(engine: Any) -> None:
+    close = getattr(engine, "close", None)
+    if close is not None and isawaitable(closing := close()):
+        await closing

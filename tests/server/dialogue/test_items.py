@@ -15,7 +15,7 @@ def spoken(talk, of_type):
     talk.say("hello")
     answer = of_type(talk.send("response.create"), sig.Think).response_id
     for sentence in ("One two three four.", "Five six seven eight."):
-        talk.tell(sig.Thought(answer, TextPiece(sentence)))
+        talk.tell(sig.Thought(answer, TextPiece(f" {sentence}")))
     talk.tell(sig.ThoughtEnded(answer))
     for _ in range(2):
         talk.tell(sig.Spoke(answer, b"\1\0" * 12_000))

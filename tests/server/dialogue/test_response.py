@@ -64,7 +64,7 @@ def test_a_spoken_answer_has_its_words_before_its_sound(talk, begin, names, of_t
 def test_pieces_are_spoken_one_after_the_other(talk, begin, names):
     answer = begin()
     talk.tell(sig.Thought(answer, TextPiece("One.")))
-    assert names(talk.tell(sig.Thought(answer, TextPiece("Two.")))) == ["Speak"]
+    assert names(talk.tell(sig.Thought(answer, TextPiece(" Two.")))) == ["Speak"]
     talk.tell(sig.ThoughtEnded(answer))
     (delta,) = talk.tell(sig.SpeechEnded(answer))
     assert (delta["type"], delta["delta"]) == ("response.output_audio_transcript.delta", " Two.")
@@ -74,7 +74,7 @@ def test_pieces_are_spoken_one_after_the_other(talk, begin, names):
 
 def test_words_that_were_not_begun_are_not_said(talk, begin):
     answer = begin()
-    for sentence in ("One.", "Two.", "Three."):
+    for sentence in ("One.", " Two.", " Three."):
         talk.tell(sig.Thought(answer, TextPiece(sentence)))
     talk.tell(sig.SpeechEnded(answer))
     output = talk.send("response.cancel")[-2]["response"]["output"]

@@ -1,0 +1,249 @@
+"""A language model behind `/v1/chat/completions`: streamed, with tools."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from rtchat.server.engines.base import Message, Prompt, TextPiece, ToolCall
+from rtchat.server.engines.upstream import Upstream, lines
+
+if TYPE_CHECKING:
+    import httpx
+
+INAUDIBLE = "(inaudible)"
+"""What the model is told of speech in which no word was understood."""
+NO_OUTPUT_YET = "(no output yet)"
+"""What the model is told of a call that nobody has answered: every call must have an answer in this shape."""
+_DONE = "[DONE]"
+_THINK, _THOUGHT = "<think>", "</think>"
+
+
+class HttpLanguageModel:
+    """`LanguageModel` over HTTP.
+
+    Args:
+        upstream: Where.
+    """
+
+    def __init__(self, upstream: Upstream) -> None:
+        self._upstream = upstream
+
+    @property
+    def name(self) -> str:
+        """The model and where it is."""
+        return self._upstream.label
+
+    async def respond(self, prompt: Prompt) -> AsyncIterator[TextPiece | ToolCall]:
+        """Answer: text token by token, then the calls. Closing the iterator cuts the connection.
+
+        Raises:
+            EngineError: It cannot be reached, refuses, or answers nonsense.
+        """
+        body = request(prompt, await self._upstream.model())
+        calls: dict[int, _Call] = {}
+        thinking = Thinking()
+        finished = seen = False
+        async with (
+            self._upstream.post("/chat/completions", json=body) as response,
+            aclosing(self._choices(response)) as choices,
+        ):
+            async for delta, reason in choices:
+                seen = seen or reason != _DONE
+                finished = finished or reason is not None
+                if text := thinking.said(delta.get("content")):
+                    yield TextPiece(text)
+                for part in delta.get("tool_calls") or ():
+                    _gather(calls, part)
+        if not seen:
+            raise self._upstream.nonsense("answered without any choices")
+        if not finished:
+            raise self._upstream.nonsense("broke off in the middle of its answer")
+        if text := thinking.rest():
+            yield TextPiece(text)
+        for call in list(calls.values())[: None if prompt.parallel_tool_calls else 1]:
+            yield self._called(call, prompt)
+
+    def grammar(self, prompt: Prompt) -> None:
+        """Anything goes."""
+
+    async def check(self) -> str | None:
+        """What does not work now; None when all does."""
+        return await self._upstream.check()
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._upstream.close()
+
+    async def _choices(self, response: httpx.Response) -> AsyncGenerator[tuple[Mapping[str, Any], str | None]]:
+        """The first choice of every chunk: its delta, and why it was the last."""
+        if "text/event-stream" not in response.headers.get("content-type", "text/event-stream"):
+            for choice in self._read(await _whole(response)):  # a server that does not stream
+                yield choice
+            return
+        try:
+            async with aclosing(lines(response)) as arriving:
+                async for line in arriving:
+                    kind, _, data = line.partition(":")
+                    if kind != "data" or not data.strip():
+                        continue
+                    if data.strip() == _DONE:
+                        yield {}, _DONE  # some servers give no other reason
+                        return
+                    for choice in self._read(data):
+                        yield choice
+        except ValueError as error:
+            raise self._upstream.nonsense(f"sent {error}") from None
+
+    def _read(self, data: str) -> list[tuple[Mapping[str, Any], str | None]]:
+        try:
+            chunk = json.loads(data)
+        except ValueError:
+            raise self._upstream.nonsense("sent something that is not JSON") from None
+        if not isinstance(chunk, dict):
+            raise self._upstream.nonsense("sent JSON that is not an object")
+        if error := chunk.get("error"):
+            said = error.get("message") if isinstance(error, dict) else error
+            raise self._upstream.nonsense(f"failed: {said}")
+        choices = chunk.get("choices")
+        if not choices:
+            return []  # the last chunk may hold the usage alone
+        try:
+            choice = choices[0]
+            delta = choice.get("delta") or choice.get("message") or {}
+            _ = delta.get("content"), [part["function"] for part in delta.get("tool_calls") or ()]
+            return [(delta, choice.get("finish_reason"))]
+        except (AttributeError, KeyError, TypeError, IndexError):
+            raise self._upstream.nonsense("sent a choice of an unknown shape") from None
+
+    def _called(self, call: _Call, prompt: Prompt) -> ToolCall:
+        arguments = call.arguments.strip() or "{}"
+        if call.name not in {tool.get("name") for tool in prompt.tools}:
+            raise self._upstream.nonsense(f"called {call.name!r}, which is none of the session's functions")
+        try:
+            read = json.loads(arguments)
+        except ValueError:
+            read = None
+        if not isinstance(read, dict):
+            raise self._upstream.nonsense(f"called {call.name} with arguments that are not a JSON object")
+        return ToolCall(call.name, arguments)
+
+
+@dataclass(slots=True)
+class _Call:
+    id: str = ""
+    name: str = ""
+    arguments: str = ""
+
+
+def _gather(calls: dict[int, _Call], part: Mapping[str, Any]) -> None:
+    """Add a piece of a call to the one with its index.
+
+    Some servers give no index, or 0 for every call: there a new id begins a new call.
+    """
+    index, call_id = part.get("index"), part.get("id") or ""
+    if not isinstance(index, int):
+        index = max(calls, default=-1) + 1 if call_id or not calls else max(calls)
+    elif index in calls and call_id and calls[index].id not in ("", call_id):
+        index = max(calls) + 1
+    call = calls.setdefault(index, _Call())
+    function = part.get("function") or {}
+    call.id = call.id or call_id
+    call.name += function.get("name") or ""
+    arguments = function.get("arguments") or ""
+    call.arguments += arguments if isinstance(arguments, str) else json.dumps(arguments)
+
+
+class Thinking:
+    """Leaves out what a reasoning model thinks aloud: `<think>…</think>` at the beginning of its answer."""
+
+    def __init__(self) -> None:
+        self._held: str | None = ""  # None: past it
+
+    def said(self, text: Any) -> str:
+        """What of this piece is to be said."""
+        if not isinstance(text, str) or not text:
+            return ""
+        if self._held is None:
+            return text
+        self._held += text
+        start = self._held.lstrip()
+        if start.startswith(_THINK):
+            _, ended, after = start.partition(_THOUGHT)
+            if not ended or not after.strip():
+                return ""
+            self._held = None
+            return after.lstrip()
+        if _THINK.startswith(start):
+            return ""
+        held, self._held = self._held, None
+        return held
+
+    def rest(self) -> str:
+        """What was held back and turned out to be no thought."""
+        held, self._held = self._held or "", None
+        return "" if held.lstrip().startswith(_THINK) else held
+
+
+def request(prompt: Prompt, model: str) -> dict[str, Any]:
+    """The body of the request.
+
+    `none` sends no tools and a function's name sends that one alone, because some servers overlook `tool_choice`.
+    """
+    body: dict[str, Any] = {"model": model, "stream": True, "messages": chat(prompt.instructions, prompt.messages)}
+    choice: Any = prompt.tool_choice
+    tools = [] if choice == "none" else list(prompt.tools)
+    if choice not in ("auto", "none", "required"):
+        tools = [tool for tool in tools if tool.get("name") == choice]
+        choice = {"type": "function", "function": {"name": choice}}
+    if tools:
+        body["tools"] = [
+            {"type": "function", "function": {key: value for key, value in tool.items() if key != "type"}}
+            for tool in tools
+        ]
+        body["tool_choice"] = choice
+        if not prompt.parallel_tool_calls:
+            body["parallel_tool_calls"] = False
+    return body
+
+
+def chat(instructions: str, messages: Sequence[Message]) -> list[dict[str, Any]]:
+    """The conversation in this API's shape: each call is in a message of the assistant, its output right behind."""
+    outputs = {message.call_id: message.text for message in messages if message.role == "tool"}
+    made = {message.call_id for message in messages if message.role == "call"}
+    told: list[dict[str, Any]] = [{"role": "system", "content": instructions}] if instructions else []
+    at = 0
+    while at < len(messages):
+        message = messages[at]
+        at += 1
+        if message.role == "call":
+            together = [message]
+            while at < len(messages) and messages[at].role == "call":
+                together.append(messages[at])
+                at += 1
+            told.append({"role": "assistant", "content": None, "tool_calls": [_call(call) for call in together]})
+            told += [
+                {"role": "tool", "tool_call_id": call.call_id, "content": outputs.get(call.call_id, NO_OUTPUT_YET)}
+                for call in together
+            ]
+        elif message.role == "tool":
+            if message.call_id not in made:  # its call was deleted
+                text = f"Output of {message.name or 'a function'}: {message.text}"
+                told.append({"role": "system", "content": text})
+        elif message.role == "user":
+            told.append({"role": "user", "content": message.text.strip() or INAUDIBLE})
+        elif message.text.strip():
+            told.append({"role": message.role, "content": message.text})
+    return told
+
+
+def _call(message: Message) -> dict[str, Any]:
+    function = {"name": message.name, "arguments": message.text or "{}"}
+    return {"id": message.call_id, "type": "function", "function": function}
+
+
+async def _whole(response: httpx.Response) -> str:
+    return (await response.aread()).decode(errors="replace")

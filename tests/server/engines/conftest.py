@@ -1,0 +1,146 @@
+"""A real HTTP server in OpenAI's shapes that does as it is told, on a port of its own."""
+
+import asyncio
+import json
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.routing import Route
+
+STALL = "stall"
+CUT = "cut"
+
+
+@dataclass
+class Stack:
+    """What it answers, and what it was asked.
+
+    A list is streamed: text and bytes as they are, objects as events; `STALL` waits for ever, `CUT` breaks the
+    connection. A `Response` is given whole.
+    """
+
+    url: str = ""
+    models: list[str] | Response = field(default_factory=lambda: ["tiny"])
+    chat: list[Any] | Response = field(default_factory=list)
+    heard: Any = field(default_factory=lambda: {"text": "hello"})
+    sound: list[Any] | Response = field(default_factory=lambda: [bytes(4800)])
+    speech_type: str = "audio/pcm"
+    asked: list[Any] = field(default_factory=list)
+    keys: list[str | None] = field(default_factory=list)
+    left: asyncio.Event = field(default_factory=asyncio.Event)
+    """The client has gone before the end of an answer."""
+
+    def app(self) -> Starlette:
+        return Starlette(
+            routes=[
+                Route("/v1/models", self._models),
+                Route("/v1/chat/completions", self._chat, methods=["POST"]),
+                Route("/v1/audio/transcriptions", self._transcribe, methods=["POST"]),
+                Route("/v1/audio/speech", self._speak, methods=["POST"]),
+            ]
+        )
+
+    async def _models(self, request: Request) -> Response:
+        self.keys.append(request.headers.get("authorization"))
+        if isinstance(self.models, Response):
+            return self.models
+        return JSONResponse({"object": "list", "data": [{"id": name, "object": "model"} for name in self.models]})
+
+    async def _chat(self, request: Request) -> Response:
+        self.asked.append(await request.json())
+        self.keys.append(request.headers.get("authorization"))
+        return self._answer(self.chat, "text/event-stream")
+
+    async def _transcribe(self, request: Request) -> Response:
+        async with request.form() as form:
+            self.asked.append({k: v if isinstance(v, str) else await v.read() for k, v in form.items()})
+        if self.heard == STALL:
+            return self._answer([STALL], "application/json")
+        return self.heard if isinstance(self.heard, Response) else JSONResponse(self.heard)
+
+    async def _speak(self, request: Request) -> Response:
+        self.asked.append(await request.json())
+        return self._answer(self.sound, self.speech_type)
+
+    def _answer(self, answer: list[Any] | Response, kind: str) -> Response:
+        return answer if isinstance(answer, Response) else StreamingResponse(self._stream(answer), media_type=kind)
+
+    async def _stream(self, parts: list[Any]) -> AsyncIterator[bytes | str]:
+        whole = False
+        try:
+            for part in parts:
+                if part == STALL:
+                    await asyncio.Event().wait()
+                elif part == CUT:
+                    raise ConnectionError
+                yield part if isinstance(part, str | bytes) else f"data: {json.dumps(part)}\n\n"
+            whole = True
+        finally:
+            if not whole:
+                self.left.set()
+
+
+def said(*tokens: str) -> list[Any]:
+    """A streamed answer of these tokens."""
+    deltas = [{"choices": [{"index": 0, "delta": {"content": token}, "finish_reason": None}]} for token in tokens]
+    return [*deltas, {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}, "data: [DONE]\n\n"]
+
+
+def called(*parts: dict[str, Any]) -> list[Any]:
+    """A streamed answer of these pieces of calls."""
+    deltas = [{"choices": [{"index": 0, "delta": {"tool_calls": [part]}}]} for part in parts]
+    return [*deltas, {"choices": [{"index": 0, "delta": {}, "finish_reason": "tool_calls"}]}, "data: [DONE]\n\n"]
+
+
+@asynccontextmanager
+async def served(app: Any) -> AsyncIterator[str]:
+    """An ASGI application on a free port of this machine."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        config = uvicorn.Config(app, lifespan="off", log_config=None, timeout_graceful_shutdown=1)
+        server = uvicorn.Server(config)
+        server.capture_signals = lambda: _Nothing()  # pytest keeps its own
+        task = asyncio.create_task(server.serve(sockets=[listener]))
+        try:
+            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        finally:
+            server.should_exit = True
+            await task
+
+
+class _Nothing:
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, *_: object) -> None: ...
+
+
+@pytest.fixture
+async def stack() -> AsyncIterator[Stack]:
+    stack = Stack()
+    async with served(stack.app()) as url:
+        stack.url = f"{url}/v1"
+        yield stack
+
+
+@pytest.fixture
+def refused() -> str:
+    """The address of a port at which nobody listens."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return f"http://127.0.0.1:{listener.getsockname()[1]}/v1"
+
+
+@pytest.fixture(name="said")
+def _said():
+    return said
+
+
+@pytest.fixture(name="called")
+def _called():
+    return called

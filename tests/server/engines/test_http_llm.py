@@ -1,0 +1,278 @@
+import asyncio
+import json
+from contextlib import asynccontextmanager
+from dataclasses import replace
+
+import pytest
+from starlette.responses import HTMLResponse, JSONResponse
+
+from rtchat.errors import EngineError
+from rtchat.server.engines.base import Message, Prompt, TextPiece, ToolCall
+from rtchat.server.engines.http_llm import HttpLanguageModel, Thinking, chat, request
+from rtchat.server.engines.upstream import Upstream
+from rtchat.server.run import ServerConfig, build, embedded
+
+TOOLS = [
+    {"type": "function", "name": "weather", "description": "The weather", "parameters": {"type": "object"}},
+    {"type": "function", "name": "time", "description": "The time", "parameters": {}},
+]
+ASKED = Prompt("Be kind.", [Message("user", "hello")], TOOLS)
+
+
+async def answer(stack, prompt=ASKED, **options):
+    llm = HttpLanguageModel(Upstream(stack.url, kind="llm", **options))
+    try:
+        return [piece async for piece in llm.respond(prompt)]
+    finally:
+        await llm.close()
+
+
+async def test_tokens_come_as_they_are(stack, said):
+    stack.chat = said("Hel", "lo", ".", " How")
+    assert await answer(stack) == [TextPiece("Hel"), TextPiece("lo"), TextPiece("."), TextPiece(" How")]
+    (body,) = stack.asked
+    assert (body["model"], body["stream"]) == ("tiny", True)
+    assert body["messages"] == [{"role": "system", "content": "Be kind."}, {"role": "user", "content": "hello"}]
+    assert body["tools"][0] == {
+        "type": "function",
+        "function": {"name": "weather", "description": "The weather", "parameters": {"type": "object"}},
+    }
+    assert body["tool_choice"] == "auto"
+
+
+async def test_the_key_is_a_bearer_token_and_never_told(stack):
+    stack.chat = JSONResponse({"error": {"message": "Incorrect key: sk-secret"}}, status_code=401)
+    with pytest.raises(EngineError, match=r"answered 401: Incorrect key: ….* RTCHAT_LLM_API_KEY") as failed:
+        await answer(stack, key="sk-secret", model="m")
+    assert stack.keys == ["Bearer sk-secret"]
+    assert "sk-secret" not in str(failed.value)
+
+
+async def test_calls_are_put_together_by_their_index(stack, called):
+    stack.chat = called(
+        {"index": 0, "id": "a", "function": {"name": "weather", "arguments": ""}},
+        {"index": 1, "id": "b", "function": {"name": "time", "arguments": None}},
+        {"index": 0, "function": {"arguments": '{"city":'}},
+        {"index": 0, "function": {"arguments": ' "Rome"}'}},
+    )
+    assert await answer(stack) == [ToolCall("weather", '{"city": "Rome"}'), ToolCall("time", "{}")]
+
+
+@pytest.mark.parametrize("index", [{}, {"index": 0}], ids=["no index", "always 0"])
+async def test_calls_without_an_index_of_their_own_are_told_apart_by_their_ids(stack, called, index):
+    stack.chat = called(
+        {**index, "id": "a", "function": {"name": "weather", "arguments": {"city": "Rome"}}},
+        {**index, "id": "b", "function": {"name": "time", "arguments": "{"}},
+        {"function": {"arguments": "}"}},
+    )
+    assert await answer(stack) == [ToolCall("weather", '{"city": "Rome"}'), ToolCall("time", "{}")]
+
+
+async def test_one_call_where_several_are_not_wanted(stack, called):
+    stack.chat = called(*({"index": n, "id": str(n), "function": {"name": "time"}} for n in range(2)))
+    prompt = Prompt("", [], TOOLS, parallel_tool_calls=False)
+    assert await answer(stack, prompt) == [ToolCall("time", "{}")]
+    assert stack.asked[0]["parallel_tool_calls"] is False
+
+
+def test_each_form_of_tool_choice():
+    bodies = {choice: request(Prompt("", [], TOOLS, choice), "m") for choice in ("none", "required", "time")}
+    assert "tools" not in bodies["none"]
+    assert (len(bodies["required"]["tools"]), bodies["required"]["tool_choice"]) == (2, "required")
+    assert [tool["function"]["name"] for tool in bodies["time"]["tools"]] == ["time"]
+    assert bodies["time"]["tool_choice"] == {"type": "function", "function": {"name": "time"}}
+
+
+def test_the_conversation_in_chat_s_shape():
+    told = chat(
+        "",
+        [
+            Message("user", " "),
+            Message("assistant", ""),
+            Message("call", "{}", "time", "1"),
+            Message("call", "", "weather", "2"),
+            Message("user", "and then"),
+            Message("tool", "noon", "time", "1"),
+            Message("tool", "lost", "gone", "0"),
+        ],
+    )
+    assert [message["role"] for message in told] == ["user", "assistant", "tool", "tool", "user", "system"]
+    assert told[0]["content"] == "(inaudible)"
+    assert [call["id"] for call in told[1]["tool_calls"]] == ["1", "2"]
+    assert told[1]["tool_calls"][1]["function"] == {"name": "weather", "arguments": "{}"}
+    assert [message["content"] for message in told[2:4]] == ["noon", "(no output yet)"]
+    assert told[5]["content"] == "Output of gone: lost"
+
+
+async def test_an_answer_that_comes_whole(stack):
+    message = {"content": "Hello.", "tool_calls": [{"id": "x", "function": {"name": "time", "arguments": "{}"}}]}
+    stack.chat = JSONResponse({"choices": [{"message": message, "finish_reason": "stop"}]})
+    assert await answer(stack) == [TextPiece("Hello."), ToolCall("time", "{}")]
+
+
+async def test_comments_and_usage_are_passed_over(stack, said):
+    usage = {"choices": [], "usage": {"total_tokens": 1}}
+    stack.chat = [": keep\n\n", "event: x\ndata:\n\n", *said("Hi")[:-1], usage, "data: [DONE]"]
+    assert await answer(stack) == [TextPiece("Hi")]
+
+
+@pytest.mark.parametrize(
+    ("chat", "sentence"),
+    [
+        (["data: {nonsense\n\n"], "sent something that is not JSON"),
+        (["data: [1]\n\n"], "JSON that is not an object"),
+        ([{"choices": ["x"]}], "a choice of an unknown shape"),
+        ([{"choices": [{"delta": {"tool_calls": [{}]}}]}], "a choice of an unknown shape"),
+        ([{"error": {"message": "out of memory"}}], "failed: out of memory"),
+        (["data: [DONE]\n\n"], "without any choices"),
+        ([], "without any choices"),
+        ([{"choices": [{"delta": {"content": "Hel"}}]}], "broke off in the middle"),
+        ([b"data: " + b"x" * 1100000], "sent a line without an end"),
+        (HTMLResponse("<html>hi</html>"), "answered with a web page. .* ends in /v1"),
+        (HTMLResponse("<html>hi</html>", status_code=404), "answered 404. Check --llm"),
+        (JSONResponse({"error": "model 'x' not found"}, status_code=404), "model 'x' not found. It has tiny."),
+        (JSONResponse({"detail": "boom"}, status_code=500), "answered 500: boom. Look at"),
+        (JSONResponse({"error": {"message": "slow down."}}, status_code=429), "slow down. It is busy"),
+    ],
+)
+async def test_nonsense_and_refusals_are_told_in_a_sentence(stack, chat, sentence):
+    stack.chat = chat
+    with pytest.raises(EngineError, match=sentence):
+        await answer(stack)
+
+
+@pytest.mark.parametrize(
+    ("part", "sentence"),
+    [
+        (
+            {"index": 0, "id": "a", "function": {"name": "time", "arguments": "{oh"}},
+            "called time with arguments that",
+        ),
+        ({"index": 0, "id": "a", "function": {"name": "time", "arguments": "[]"}}, "are not a JSON object"),
+        ({"index": 0, "id": "a", "function": {"name": "fly", "arguments": "{}"}}, "'fly', which is none of"),
+    ],
+)
+async def test_calls_that_cannot_be_made(stack, called, part, sentence):
+    stack.chat = called(part)
+    with pytest.raises(EngineError, match=sentence):
+        await answer(stack)
+
+
+async def test_a_connection_that_breaks(stack, said):
+    stack.chat = [*said("Hel")[:1], "cut"]
+    with pytest.raises(EngineError, match=r"The connection to tiny at http.* broke"):
+        await answer(stack)
+
+
+async def test_nobody_answers(refused):
+    llm = HttpLanguageModel(Upstream(refused, kind="llm", model="m"))
+    with pytest.raises(EngineError, match=r"Nothing answers at http://127.*Start that server, or correct --llm"):
+        await anext(llm.respond(ASKED))
+    assert "Nothing answers" in (await llm.check() or "")
+    assert llm.grammar(ASKED) is None
+    await llm.close()
+
+
+async def test_leaving_cuts_the_connection(stack, said):
+    stack.chat = [*said("Once")[:1], "stall"]
+    llm = HttpLanguageModel(Upstream(stack.url, kind="llm"))
+    pieces = llm.respond(ASKED)
+    assert await anext(pieces) == TextPiece("Once")
+    await pieces.aclose()
+    await asyncio.wait_for(stack.left.wait(), 5)
+    await llm.close()
+
+
+@pytest.mark.parametrize("size", [1, 4, 100])
+def test_thoughts_are_not_said(size):
+    def spoken(text: str) -> str:
+        thinking = Thinking()
+        pieces = [thinking.said(text[at : at + size]) for at in range(0, len(text), size)]
+        return "".join(pieces) + thinking.rest()
+
+    assert spoken("<think>\nHm. <b>\n</think>\n\nHello <think>.") == "Hello <think>."
+    assert spoken("<thin") == "<thin"
+    assert spoken("<think>for ever") == ""
+    assert spoken(" 1 < 2") == " 1 < 2"
+
+
+def over_http(stack, *kinds, **options):
+    from rtchat.server.engines.finding import Options
+
+    return ServerConfig(**dict.fromkeys(kinds, stack.url), options=Options(**options))
+
+
+@asynccontextmanager
+async def closed_behind(engines):
+    yield
+    await engines.close()
+
+
+async def ask(client, **response):
+    await client.say("hello")
+    await client.send("response.create", response=response)
+    return await client.until("response.done")
+
+
+async def test_a_session_s_answer_is_streamed_token_by_token(stack, said, connect):
+    stack.chat = said("Hel", "lo.", " I am", " here.")
+    async with embedded(over_http(stack, "llm")) as url, connect(url) as client:
+        events = await ask(client, output_modalities=["text"])
+    deltas = [event["delta"] for event in events if event["type"] == "response.output_text.delta"]
+    assert deltas == ["Hel", "lo.", " I", " am", " here."]
+    assert events[-1]["response"]["output"][0]["content"][0]["text"] == "Hello. I am here."
+
+
+async def test_the_voice_starts_with_the_first_sentence_and_a_barge_in_cuts_the_rest(stack, said, connect, engines):
+    stack.chat = [*said("It", " is", " noon", ".", " And", " then")[:6], "stall"]
+    used = replace(build(over_http(stack, "llm", "tts")), new_vad=engines.new_vad)
+    async with closed_behind(used), embedded(engines=used) as url, connect(url) as client:
+        await client.say("hello")
+        await client.send("response.create")
+        await client.until("response.output_audio.delta")
+        assert stack.asked[-1]["input"] == "It is noon."
+        assert not stack.left.is_set()
+        await client.append(320)  # a barge-in
+        done = (await client.until("response.done"))[-1]
+        assert done["response"]["status_details"]["reason"] == "turn_detected"
+        await asyncio.wait_for(stack.left.wait(), 5)
+
+
+async def test_what_fails_ends_its_response_and_not_the_session(stack, said, called, connect):
+    reasons = {}
+    async with embedded(over_http(stack, "llm", timeout_s=0.4)) as url, connect(url) as client:
+        for name, chat in {
+            "status": JSONResponse({"error": {"message": "no memory"}}, status_code=500),
+            "stalled": ["stall"],
+            "stopped": [*said("Well")[:1], "stall"],
+            "cut": [*said("Well")[:1], "cut"],
+            "call": called({"index": 0, "id": "a", "function": {"name": "fly", "arguments": "{}"}}),
+        }.items():
+            stack.chat = chat
+            done = (await ask(client, output_modalities=["text"]))[-1]["response"]
+            assert done["status"] == "failed"
+            assert done["status_details"]["error"]["code"] == "engine_error"
+            reasons[name] = done["status_details"]["error"]["message"]
+        stack.chat = said("Fine.")
+        assert (await ask(client, output_modalities=["text"]))[-1]["response"]["status"] == "completed"
+    assert "no memory" in reasons["status"]
+    assert "has given nothing for 0.4 s" in reasons["stalled"]
+    assert "has given nothing for 0.2 s" in reasons["stopped"]
+    assert "broke" in reasons["cut"]
+    assert "'fly'" in reasons["call"]
+
+
+async def test_a_tool_call_of_a_session(stack, said, called, connect):
+    stack.chat = [*said("Let", " me see.")[:2], *called({"index": 0, "id": "z", "function": {"name": "time"}})]
+    async with embedded(over_http(stack, "llm")) as url, connect(url) as client:
+        await client.send("session.update", session={"type": "realtime", "tools": TOOLS, "tool_choice": "required"})
+        message, call = (await ask(client, output_modalities=["text"]))[-1]["response"]["output"]
+        assert message["content"][0]["text"] == "Let me see."
+        assert (call["name"], json.loads(call["arguments"])) == ("time", {})
+        output = {"type": "function_call_output", "call_id": call["call_id"], "output": "noon"}
+        await client.send("conversation.item.create", item=output)
+        stack.chat = said("Noon.")
+        await ask(client, output_modalities=["text"])
+    assert [body["tool_choice"] for body in stack.asked] == ["required"] * 2
+    roles = [message["role"] for message in stack.asked[1]["messages"]]
+    assert roles[-5:] == ["user", "assistant", "assistant", "tool", "user"]
