@@ -153,7 +153,7 @@ class Answers:
             effects += [Emit(event) for event in answer.add_text(text)]
             if plan.modality == "audio" and text.strip():
                 language = spoken_language(self._context.model)
-                effects.append(Speak(answer.id, text, plan.voice_name, plan.speed, language))
+                effects.append(Speak(answer.id, text.strip(), plan.voice_name, plan.speed, language))
         return effects
 
     def _think(self, running: _Running) -> list[Effect]:

@@ -18,11 +18,11 @@ _CLOSING = "\"'”’»)]*_`"
 _QUOTES = re.escape(_CLOSING)
 _END = re.compile(
     rf"[.!?…]+[{_QUOTES}]*(?=\s)"
-    r"|[。！？｡][」』”’）]*"
-    r"|\n\s*\n|\n(?=\s*(?:[-*•#]|\d+[.)]))"  # a paragraph, a list
+    r"|[。！？｡]+[」』”’）]*(?=[^」』”’）])"
+    r"|(?<=\S)(?=\n\s*\n|\n\s*(?:[-*•#]|\d+[.)])\s)"  # a paragraph, a list
 )
 _CLAUSE = re.compile(r"[,;:](?=\s)|\s[–—-](?=\s)|[、，；：]")
-_WHOLE = re.compile(rf"\w[.!?…]+[{_QUOTES}]*\s*$")
+_WHOLE = re.compile(rf"\w(?:[.!?…]+[{_QUOTES}]*|[。！？｡]+[」』”’）]*)\s*$")
 
 
 class Sentences:

@@ -142,7 +142,7 @@ def begin(talk, of_type, *sentences):
     answer = of_type(talk.send("response.create"), sig.Think).response_id
     item = talk.tell(sig.Thought(answer, TextPiece(sentences[0])))[0]["item"]["id"]
     for sentence in sentences[1:]:
-        talk.tell(sig.Thought(answer, TextPiece(sentence)))
+        talk.tell(sig.Thought(answer, TextPiece(f" {sentence}")))
     return answer, item
 
 

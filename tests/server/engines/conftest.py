@@ -37,6 +37,8 @@ class Stack:
     keys: list[str | None] = field(default_factory=list)
     left: asyncio.Event = field(default_factory=asyncio.Event)
     """The client has gone before the end of an answer."""
+    reached: asyncio.Event = field(default_factory=asyncio.Event)
+    """It stands still."""
 
     def app(self) -> Starlette:
         return Starlette(
@@ -78,6 +80,7 @@ class Stack:
         try:
             for part in parts:
                 if part == STALL:
+                    self.reached.set()
                     await asyncio.Event().wait()
                 elif part == CUT:
                     raise ConnectionError
@@ -144,3 +147,8 @@ def _said():
 @pytest.fixture(name="called")
 def _called():
     return called
+
+
+@pytest.fixture(name="served")
+def _served():
+    return served
