@@ -80,6 +80,13 @@ def serve(
     tls_key: Annotated[
         Path | None, typer.Option("--tls-key", metavar="FILE", help="Key of the certificate.")
     ] = None,
+    allow_mcp: Annotated[
+        bool | None,
+        typer.Option(
+            "--allow-mcp/--no-mcp",
+            help="Call the MCP servers that clients name; without a flag, only if just this machine can come.",
+        ),
+    ] = None,
 ) -> None:
     """Serve the Realtime API on this machine.
 
@@ -111,6 +118,7 @@ def serve(
         vad=vad,
         tls=_certificate(tls, tls_cert, tls_key),
         options=options,
+        mcp=allow_mcp,
     )
     ended_by = asyncio.run(run.serve(config))
     raise typer.Exit(130 if ended_by is signal.SIGINT else 0)

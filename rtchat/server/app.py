@@ -18,6 +18,7 @@ from starlette.routing import Route, WebSocketRoute
 from rtchat import catalog
 from rtchat.protocol import wire
 from rtchat.protocol.server_events import ErrorEvent
+from rtchat.server import mcp_client
 from rtchat.server.dialogue import Dialogue
 from rtchat.server.dialogue.checks import Rejected
 from rtchat.server.dialogue.settings import Kind
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
 ASSISTANT = "rtchat-assistant"
 """The built-in assistant under its own name."""
+MCP_OFF = "This server calls no MCP servers: it must be started with --allow-mcp, or listen on this machine only."
 _KEY_PROTOCOL = "openai-insecure-api-key."
 _PAIR = re.compile(r"apertium:\w+-\w+")
 _LETTERS = string.ascii_letters + string.digits
@@ -49,11 +51,13 @@ class Server:
     Args:
         engines: What answers.
         api_key: What a client must show; None lets everybody in.
+        mcp: Are MCP servers called that clients name?
     """
 
-    def __init__(self, engines: Engines, *, api_key: str | None = None) -> None:
+    def __init__(self, engines: Engines, *, api_key: str | None = None, mcp: bool = True) -> None:
         self._engines = engines
         self._api_key = api_key
+        self._no_mcp = None if mcp and mcp_client.installed() else mcp_client.NOT_INSTALLED if mcp else MCP_OFF
         self._live: set[Live] = set()
         self.app = Starlette(
             routes=[
@@ -86,7 +90,7 @@ class Server:
             return
         expires_at = int(time.time()) + SESSION_SECONDS
         kind: Kind = "transcription" if transcribes else "realtime"
-        dialogue = Dialogue(model=model, new_id=new_id, expires_at=expires_at, kind=kind)
+        dialogue = Dialogue(model=model, new_id=new_id, expires_at=expires_at, kind=kind, no_mcp=self._no_mcp)
         await self._serve(Live(socket, dialogue, self._engines))
 
     async def _translations(self, socket: WebSocket) -> None:

@@ -43,6 +43,7 @@ class ServerConfig:
         vad: Name of the engine that detects speech.
         tls: The certificate to encrypt with; None for plain `ws://`.
         options: What the engines are told besides.
+        mcp: Are MCP servers called that clients name? None: if only this machine can come.
     """
 
     host: str = "127.0.0.1"
@@ -54,6 +55,7 @@ class ServerConfig:
     vad: str = "silero"
     tls: tls.Certificate | None = None
     options: Options = field(default_factory=Options)
+    mcp: bool | None = None
 
 
 @asynccontextmanager
@@ -77,7 +79,8 @@ async def embedded(
     used = engines or build(config)
     async with _ending(None if engines else used):
         with listening(config) as listener:
-            async with _listening_on(listener, Server(used, api_key=config.api_key), encryption) as url:
+            server = Server(used, api_key=config.api_key, mcp=_may_call_mcp(config))
+            async with _listening_on(listener, server, encryption) as url:
                 yield url
 
 
@@ -217,6 +220,11 @@ def _uvicorn_config(server: Server, encryption: ssl.SSLContext | None) -> uvicor
         timeout_graceful_shutdown=1,
         ssl_context_factory=(lambda *_: encryption) if encryption else None,
     )
+
+
+def _may_call_mcp(config: ServerConfig) -> bool:
+    """Clients name the addresses that are then called from here; beyond this machine that takes a decision."""
+    return _is_loopback(config.host) if config.mcp is None else config.mcp
 
 
 def _is_loopback(host: str) -> bool:
