@@ -20,6 +20,14 @@ class SelfSigned(StrEnum):
     SELF_SIGNED = "self-signed"
 
 
+class LogStyle(StrEnum):
+    """How the journal is written."""
+
+    TEXT = "text"
+    JSON = "json"
+    OFF = "off"
+
+
 class SpeechFormat(StrEnum):
     """What a voice over HTTP can be asked for."""
 
@@ -39,9 +47,11 @@ def serve(
     host: Annotated[str, typer.Option("--host", help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option("--port", min=0, max=65535, help="Port; 0 takes a free one.")] = 8765,
     api_key: Annotated[
-        str | None,
+        list[str] | None,
         typer.Option(
-            "--api-key", envvar="RTCHAT_API_KEY", help="Key that clients must give; needed beyond loopback."
+            "--api-key",
+            envvar="RTCHAT_API_KEY",
+            help="Key that clients must give; needed beyond loopback. Repeat it for several.",
         ),
     ] = None,
     stt: Annotated[str, typer.Option("--stt", metavar=_ENGINE, help="The engine that hears.")] = "pocketsphinx",
@@ -80,13 +90,25 @@ def serve(
     tls_key: Annotated[
         Path | None, typer.Option("--tls-key", metavar="FILE", help="Key of the certificate.")
     ] = None,
-    allow_mcp: Annotated[
-        bool | None,
+    max_sessions: Annotated[
+        int | None,
         typer.Option(
-            "--allow-mcp/--no-mcp",
-            help="Call the MCP servers that clients name; without a flag, only if just this machine can come.",
+            "--max-sessions", min=1, help="Sessions at once; beyond it, HTTP 503.", show_default="no limit"
         ),
     ] = None,
+    session_seconds: Annotated[
+        float, typer.Option("--session-seconds", min=1, help="How long a session may last.")
+    ] = 3600,
+    idle_seconds: Annotated[
+        float | None,
+        typer.Option(
+            "--idle-seconds", min=1, help="Close a session that is silent for so long.", show_default="never"
+        ),
+    ] = None,
+    drain_seconds: Annotated[
+        float, typer.Option("--drain-seconds", min=0, help="How long sessions may go on after SIGTERM.")
+    ] = 30,
+    log: Annotated[LogStyle, typer.Option("--log", help="Lines about sessions on standard error.")] = LogStyle.TEXT,
 ) -> None:
     """Serve the Realtime API on this machine.
 
@@ -99,6 +121,7 @@ def serve(
 
     from rtchat.server import run
     from rtchat.server.engines.finding import Options
+    from rtchat.server.limits import Limits
 
     options = Options(
         llm_model=llm_model,
@@ -111,14 +134,17 @@ def serve(
     config = run.ServerConfig(
         host=host,
         port=port,
-        api_key=api_key,
+        api_key=tuple(api_key) if api_key else None,
         stt=stt,
         llm=llm,
         tts=tts,
         vad=vad,
         tls=_certificate(tls, tls_cert, tls_key),
         options=options,
-        mcp=allow_mcp,
+        limits=Limits(
+            max_sessions=max_sessions, session_s=session_seconds, idle_s=idle_seconds, drain_s=drain_seconds
+        ),
+        log="json" if log is LogStyle.JSON else "text" if log is LogStyle.TEXT else None,
     )
     ended_by = asyncio.run(run.serve(config))
     raise typer.Exit(130 if ended_by is signal.SIGINT else 0)

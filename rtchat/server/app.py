@@ -3,26 +3,33 @@
 from __future__ import annotations
 
 import asyncio
-import hmac
+import json
 import re
 import secrets
 import string
 import time
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from starlette.applications import Starlette
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route, WebSocketRoute
 
 from rtchat import catalog
 from rtchat.protocol import wire
+from rtchat.protocol.client_events import SessionUpdate
 from rtchat.protocol.server_events import ErrorEvent
-from rtchat.server import mcp_client
+from rtchat.protocol.translation import TranslationUpdate
+from rtchat.server.client_secrets import MAX_BODY, PREFIX, ClientSecrets, Preset, model_of, read_request
 from rtchat.server.dialogue import Dialogue
 from rtchat.server.dialogue.checks import Rejected
 from rtchat.server.dialogue.settings import Kind
-from rtchat.server.live import SESSION_SECONDS, Live
+from rtchat.server.door import RETRY_AFTER_S, Door, Refusal, Visit
+from rtchat.server.journal import Journal
+from rtchat.server.keys import Keys, shown_key, wrong_key
+from rtchat.server.limits import Limits
+from rtchat.server.live import Live, Machine
+from rtchat.server.metrics import MEDIA_TYPE, Metrics
 from rtchat.server.translation import Translation
 
 if TYPE_CHECKING:
@@ -33,8 +40,6 @@ if TYPE_CHECKING:
 
 ASSISTANT = "rtchat-assistant"
 """The built-in assistant under its own name."""
-MCP_OFF = "This server calls no MCP servers: it must be started with --allow-mcp, or listen on this machine only."
-_KEY_PROTOCOL = "openai-insecure-api-key."
 _PAIR = re.compile(r"apertium:\w+-\w+")
 _LETTERS = string.ascii_letters + string.digits
 
@@ -50,67 +55,197 @@ class Server:
 
     Args:
         engines: What answers.
-        api_key: What a client must show; None lets everybody in.
-        mcp: Are MCP servers called that clients name?
+        keys: What a client must show, one of several; none lets everybody in.
+        limits: What it takes on.
+        journal: Where lines about it go.
+        client_secrets: Where ephemeral keys are kept.
     """
 
-    def __init__(self, engines: Engines, *, api_key: str | None = None, mcp: bool = True) -> None:
+    def __init__(
+        self,
+        engines: Engines,
+        *,
+        keys: Iterable[str] = (),
+        limits: Limits | None = None,
+        journal: Journal | None = None,
+        client_secrets: ClientSecrets | None = None,
+    ) -> None:
         self._engines = engines
-        self._api_key = api_key
-        self._no_mcp = None if mcp and mcp_client.installed() else mcp_client.NOT_INSTALLED if mcp else MCP_OFF
-        self._live: set[Live] = set()
+        self._keys = Keys(keys)
+        self._limits = limits or Limits()
+        self._journal = journal or Journal()
+        self._secrets = ClientSecrets() if client_secrets is None else client_secrets
+        self.door = Door(self._limits)
+        self.metrics = Metrics(self.door, self._secrets)
         self.app = Starlette(
             routes=[
                 Route("/healthz", self._health),
-                WebSocketRoute("/v1/realtime", self._realtime),
-                WebSocketRoute("/v1/realtime/translations", self._translations),
-            ]
+                Route("/readyz", self._ready),
+                Route("/metrics", self._metrics),
+                Route("/v1/pool", self._pool),
+                Route("/v1/realtime/client_secrets", self._create_secret, methods=["POST"]),
+                Route("/v1/realtime/translations/client_secrets", self._create_secret, methods=["POST"]),
+                WebSocketRoute("/v1/realtime", self._session),
+                WebSocketRoute("/v1/realtime/translations", self._session),
+            ],
+            exception_handlers={404: _no_such_url, 405: _no_such_url},
         )
 
     async def close(self) -> None:
         """Close every session, as a server does that goes away."""
-        going = list(self._live)
+        self.door.draining = True
+        going = self.door.live
         for live in going:
             live.close(1001, "server shutting down")
         if going:
             await asyncio.wait([asyncio.create_task(live.closed.wait()) for live in going], timeout=0.5)
 
-    async def _health(self, _request: Request) -> JSONResponse:
-        return JSONResponse({"status": "ok", "sessions": len(self._live)})
+    # --- HTTP ---------------------------------------------------------------------------------------------
 
-    async def _realtime(self, socket: WebSocket) -> None:
-        # Measured: the upgrade is always 101; key and model are judged after it.
-        await accept(socket)
+    async def _health(self, _request: Request) -> Response:
+        return JSONResponse({"status": "ok", "sessions": len(self.door)})
+
+    async def _ready(self, _request: Request) -> Response:
+        refusal = self.door.refusal()
+        if refusal is None:
+            return JSONResponse({"status": "ready"})
+        return JSONResponse({"status": refusal.reason}, 503, {"Retry-After": str(RETRY_AFTER_S)})
+
+    async def _metrics(self, request: Request) -> Response:
         try:
-            check_key(socket, self._api_key)
-            transcribes = socket.query_params.get("intent") == "transcription"
-            model = "" if transcribes else check_model(socket.query_params.get("model"))
+            self._keys.check(request, shown_key(request))
         except Rejected as rejected:
-            await refuse(socket, rejected)
+            return rest_error(rejected)
+        return Response(self.metrics.text(), media_type=MEDIA_TYPE)
+
+    async def _pool(self, request: Request) -> Response:
+        try:
+            self._keys.check(request, shown_key(request))
+        except Rejected as rejected:
+            return rest_error(rejected)
+        return JSONResponse(self.door.pool())
+
+    async def _create_secret(self, request: Request) -> Response:
+        translation = "translations" in request.url.path
+        try:
+            self._keys.check(request, shown_key(request))
+            asked = read_request(await body_of(request), translation=translation)
+            # The session that it would open, as far as its first event: that one is the answer, or an error.
+            model = model_of(asked.preset) or (None if translation else catalog.DEFAULT_MODEL)
+            created = self._machine(asked.preset, translation, model, expires_at=0)[0].start()[0].event
+            secret = self._secrets.add(asked)
+        except Rejected as rejected:
+            return rest_error(rejected)
+        session = json.loads(wire.encode(created))["session"]
+        return JSONResponse({"value": secret.value, "expires_at": secret.expires_at, "session": session})
+
+    # --- sessions -----------------------------------------------------------------------------------------
+
+    async def _session(self, socket: WebSocket) -> None:
+        refusal = self.door.refusal()
+        if refusal is not None:
+            await self._turn_away(socket, refusal)
             return
-        expires_at = int(time.time()) + SESSION_SECONDS
+        translation = "translations" in socket.url.path
+        with self.door.visit("translation" if translation else "realtime") as visit:
+            # Measured: the upgrade is always 101; key and model are judged after it.
+            await accept(socket)
+            try:
+                preset = self._let_in(socket, translation)
+                expires_at = int(time.time() + self._limits.session_s)
+                asked = socket.query_params.get("model")
+                transcribes = socket.query_params.get("intent") == "transcription"
+                machine, visit.kind, visit.model = self._machine(
+                    preset, translation, asked, expires_at=expires_at, transcribes=transcribes
+                )
+                live = visit.live = Live(socket, machine, self._engines, self._limits)
+            except Rejected as rejected:
+                self.metrics.refused(rejected.code or "no_key")
+                self._journal.write("refused", kind=visit.kind, reason=rejected.code or "no_key")
+                await refuse(socket, rejected)
+                return
+            await self._serve(visit, live)
+
+    async def _turn_away(self, socket: WebSocket, refusal: Refusal) -> None:
+        """HTTP 503, before the upgrade: a balancer can try the next server, which it cannot after it."""
+        self.metrics.refused(refusal.reason)
+        self._journal.write("refused", reason=refusal.reason)
+        await socket.send_denial_response(unavailable(refusal))
+
+    def _let_in(self, socket: WebSocket, translation: bool) -> Preset | None:
+        """Look at the key; what the session starts with, where it is a client secret.
+
+        Raises:
+            Rejected: It is missing, wrong or expired, or the client speaks the API's withdrawn beta.
+        """
+        if socket.headers.get("openai-beta", "").startswith("realtime="):
+            message = "The Realtime Beta API is no longer supported."
+            message += " Please use the GA API, without the OpenAI-Beta header."
+            raise Rejected("beta_api_shape_disabled", message)
+        shown = shown_key(socket)
+        secret = self._secrets.find(shown) if shown.startswith(PREFIX) else None
+        if secret is None:
+            if shown.startswith(PREFIX) and not self._keys:  # not any key: its session would lack its configuration
+                raise wrong_key(shown)
+            self._keys.check(socket, shown)
+            return None
+        if isinstance(secret.preset, TranslationUpdate) is not translation:
+            where = "/v1/realtime/translations" if not translation else "/v1/realtime"
+            raise Rejected("invalid_api_key", f"This client secret is for {where}.")
+        return secret.preset
+
+    def _machine(
+        self,
+        preset: Preset | None,
+        translation: bool,
+        asked: str | None,
+        *,
+        expires_at: int,
+        transcribes: bool = False,
+    ) -> tuple[Machine, str, str]:
+        """The session's machine, its kind and its model.
+
+        Raises:
+            Rejected: There is no such model, or the session cannot start with this preset.
+        """
+        asked = (model_of(preset) if preset else "") or asked
+        if translation:
+            assert not isinstance(preset, SessionUpdate)
+            model = check_translation_model(asked)
+            made = Translation(model=model, new_id=new_id, expires_at=expires_at, preset=preset)
+            return made, "translation", model
+        assert not isinstance(preset, TranslationUpdate)
+        if preset is not None:
+            transcribes = preset.session.type == "transcription"
         kind: Kind = "transcription" if transcribes else "realtime"
-        dialogue = Dialogue(model=model, new_id=new_id, expires_at=expires_at, kind=kind, no_mcp=self._no_mcp)
-        await self._serve(Live(socket, dialogue, self._engines))
+        model = "" if transcribes else check_model(asked)
+        return Dialogue(model=model, new_id=new_id, expires_at=expires_at, kind=kind, preset=preset), kind, model
 
-    async def _translations(self, socket: WebSocket) -> None:
-        await accept(socket)
-        try:
-            check_key(socket, self._api_key)
-            model = check_translation_model(socket.query_params.get("model"))
-        except Rejected as rejected:
-            await refuse(socket, rejected)
-            return
-        expires_at = int(time.time()) + SESSION_SECONDS
-        translation = Translation(model=model, new_id=new_id, expires_at=expires_at)
-        await self._serve(Live(socket, translation, self._engines))
-
-    async def _serve(self, live: Live) -> None:
-        self._live.add(live)
+    async def _serve(self, visit: Visit, live: Live) -> None:
+        self.metrics.began(visit.kind)
+        self._journal.write("session_started", kind=visit.kind, model=visit.model or None)
         try:
             await live.run()
         finally:
-            self._live.discard(live)
+            visit.live = None
+            tally, age = live.tally, self.door.age(visit)
+            self.metrics.ended(tally, live.ended, age)
+            self._journal.write(
+                "session_ended",
+                session=tally.session_id,
+                kind=visit.kind,
+                model=visit.model or None,
+                seconds=age,
+                close=live.ended.code,
+                reason=live.ended.reason or None,
+                events_in=tally.events_in,
+                events_out=tally.events_out,
+                audio_in_s=tally.audio_in_s,
+                audio_out_s=tally.audio_out_s,
+                responses=sum(tally.responses.values()),
+                failed=tally.responses["failed"] or None,
+                errors=sum(tally.errors.values()) or None,
+            )
 
 
 async def accept(socket: WebSocket) -> None:
@@ -119,47 +254,46 @@ async def accept(socket: WebSocket) -> None:
     await socket.accept(subprotocol="realtime" if "realtime" in offered else None)
 
 
+def unavailable(refusal: Refusal) -> Response:
+    """HTTP 503 with the time after which to try again."""
+    message = f"{refusal.sentence} Try again in {RETRY_AFTER_S} s, or another server."
+    error = {"message": message, "type": "server_error", "code": refusal.reason, "param": None}
+    return JSONResponse({"error": error}, 503, {"Retry-After": str(RETRY_AFTER_S)})
+
+
+def rest_error(rejected: Rejected) -> Response:
+    """A refusal as the REST side tells it."""
+    status = {None: 401, "invalid_api_key": 401, "invalid_origin": 403, "rate_limit_exceeded": 429}
+    detail = rejected.detail().model_dump(exclude={"event_id"})
+    return JSONResponse({"error": detail}, status.get(rejected.code, 400))
+
+
+async def body_of(request: Request) -> bytes:
+    """The body, if it is not too large.
+
+    Raises:
+        Rejected: It is.
+    """
+    body = b""
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > MAX_BODY:
+            raise Rejected("string_above_max_length", f"The body is larger than {MAX_BODY} bytes.")
+    return body
+
+
+def _no_such_url(request: Request, _error: Exception) -> Response:
+    message = f"Invalid URL ({request.method} {request.url.path})"
+    error = {"message": message, "type": "invalid_request_error", "code": None, "param": None}
+    return JSONResponse({"error": error}, 404)
+
+
 async def refuse(socket: WebSocket, rejected: Rejected) -> None:
     """An `error` event and a close, as the service does it."""
     await socket.send_text(wire.encode(ErrorEvent(event_id=new_id("event"), error=rejected.detail())))
-    about_key = rejected.code in (None, "invalid_api_key")
+    about_key = rejected.code in (None, "invalid_api_key", "token_expired")
     suffix = f".{rejected.code}" if rejected.code else ""
     await socket.close(3000 if about_key else 4000, f"{rejected.kind}{suffix}")
-
-
-def check_key(socket: WebSocket, api_key: str | None) -> None:
-    """The key, from any of the places that clients put it.
-
-    Raises:
-        Rejected: It is missing or wrong, or the client speaks the API's withdrawn beta.
-    """
-    if socket.headers.get("openai-beta", "").startswith("realtime="):
-        message = (
-            "The Realtime Beta API is no longer supported. Please use the GA API, without the OpenAI-Beta header."
-        )
-        raise Rejected("beta_api_shape_disabled", message)
-    if api_key is None:
-        _check_origin(socket)
-        return
-    scheme, _, shown = socket.headers.get("authorization", "").partition(" ")
-    if scheme.lower() != "bearer" or not shown:
-        shown = socket.headers.get("api-key", "") or socket.query_params.get("api-key", "")
-    if not shown:
-        offered = socket.scope.get("subprotocols", [])
-        shown = next((name.removeprefix(_KEY_PROTOCOL) for name in offered if name.startswith(_KEY_PROTOCOL)), "")
-    if not shown:
-        raise Rejected(None, "Missing bearer or basic authentication in header")
-    if not hmac.compare_digest(shown.encode(), api_key.encode()):
-        message = f"Incorrect API key provided: {_masked(shown)}. Use the key that the server was started with."
-        raise Rejected("invalid_api_key", message)
-
-
-def _check_origin(socket: WebSocket) -> None:
-    """Any web page may open a socket to this machine; without a key, only pages of this machine are let in."""
-    origin = urlsplit(socket.headers.get("origin", "")).hostname
-    if origin not in (None, "localhost", "127.0.0.1", "::1"):
-        message = f"Pages of {origin} cannot use this server. Start it with a key, and give them the key."
-        raise Rejected("invalid_origin", message)
 
 
 def check_model(model: str | None) -> str:
@@ -188,7 +322,3 @@ def check_translation_model(model: str | None) -> str:
     if _PAIR.fullmatch(model) or (known and known.kind == "translation"):
         return model
     raise Rejected("invalid_model", f'Model "{model}" is not supported in translation mode.', "model")
-
-
-def _masked(key: str) -> str:
-    return f"{key[:3]}…{key[-4:]}" if len(key) > 12 else "…"

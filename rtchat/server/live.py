@@ -7,7 +7,6 @@ one for each response's thinking and one for its speaking, and a detector. All e
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
@@ -23,15 +22,17 @@ from rtchat.protocol.server_events import ErrorDetail, ErrorEvent
 from rtchat.server.dialogue import signals as sig
 from rtchat.server.dialogue.sound import Rate
 from rtchat.server.engines.base import WordMark
-from rtchat.server.mcp_client import McpClients, McpFailure
+from rtchat.server.hosting import abort
+from rtchat.server.limits import Limits, minutes
+from rtchat.server.outbox import Outbox
+from rtchat.server.overdue import Overdue
 from rtchat.server.patience import Patience
+from rtchat.server.tally import Tally
 
 if TYPE_CHECKING:
     from rtchat.server.engines.base import EndOfTurn, VoiceActivityDetector
     from rtchat.server.engines.registry import Engines
 
-SESSION_SECONDS = 3600
-"""The API's longest session."""
 LOG = logging.getLogger(__name__)
 _MISTAKE = ErrorDetail(
     type="server_error",
@@ -44,8 +45,8 @@ AHEAD_MS = 5_000
 """Sound of a response that is sent at once (measured at the service: 3.2 to 5 s inside the first second)."""
 FASTER_THAN_REAL_TIME = 4
 """How many times faster than it is heard the rest is sent."""
-OUTBOX_FULL = 64
-"""Frames waiting for a slow client above which no more is spoken."""
+GOODBYE_S = 2
+"""How long a client that does not read may take to read that it is closed."""
 DETECTED_AT_ONCE = 3072
 """Bytes of sound (64 ms, two windows) between two looks at the event loop."""
 
@@ -61,6 +62,11 @@ class Machine(Protocol):
         """What follows from an input."""
         ...
 
+    @property
+    def heard_ms(self) -> float:
+        """Sound of the client so far."""
+        ...
+
 
 class Live:
     """A session on a socket.
@@ -69,15 +75,16 @@ class Live:
         socket: Accepted.
         machine: Decides.
         engines: Do.
+        limits: How long the session lasts, and how long it waits for its client.
     """
 
-    def __init__(self, socket: WebSocket, machine: Machine, engines: Engines) -> None:
+    def __init__(self, socket: WebSocket, machine: Machine, engines: Engines, limits: Limits | None = None) -> None:
+        self._limits = limits or Limits()
         self._socket = socket
         self._machine = machine
         self._engines = engines
-        self._outbox: asyncio.Queue[str | sig.Close] = asyncio.Queue()
-        self._room = asyncio.Event()
-        self._room.set()
+        self._outbox = Outbox(self._limits.outbox_bytes)
+        self._overdue = Overdue(self._limits)
         self._tasks: set[asyncio.Task[None]] = set()
         self._hearing: dict[str, asyncio.Task[None]] = {}
         self._judging: dict[str, asyncio.Task[None]] = {}
@@ -85,13 +92,18 @@ class Live:
         self._to_say: dict[str, asyncio.Queue[sig.Speak]] = {}
         self._ears: Ears | None = None
         self._patience: Patience = getattr(engines, "patience", None) or Patience()
-        self._mcp = McpClients()
+        self.tally = Tally()
+        self.ended = sig.Close(1006, "")
+        """How it ended: who closed first says it."""
         self.closed = asyncio.Event()
 
     async def run(self) -> None:
         """Serve until either side closes."""
+        lasted = self._limits.session_s
+        expired = sig.Expired(minutes(lasted))
+        expiry = asyncio.get_running_loop().call_later(lasted, self._feed, expired)
         writer = asyncio.create_task(self._write())
-        expiry = asyncio.get_running_loop().call_later(SESSION_SECONDS, self._feed, sig.Expired())
+        watch = asyncio.create_task(self._watch(writer))
         try:
             await self._run(self._machine.start())
             await self._read()
@@ -99,41 +111,71 @@ class Live:
             pass
         finally:
             expiry.cancel()
-            await _cancelled([*self._tasks, writer])
-            await self._mcp.close()
+            await _cancelled([*self._tasks, writer, watch])
+            self.tally.audio_in_s = self.heard_s
             self.closed.set()
+
+    @property
+    def heard_s(self) -> float:
+        """Seconds of sound that the client has sent."""
+        return self._machine.heard_ms / 1000
 
     def close(self, code: int, reason: str) -> None:
         """Close now; what has not been sent is not sent any more."""
-        while not self._outbox.empty():
-            self._outbox.get_nowait()
-        self._outbox.put_nowait(sig.Close(code, reason))
+        self._outbox.clear()
+        self._outbox.put(sig.Close(code, reason))
 
     # --- socket -------------------------------------------------------------------------------------------
 
     async def _read(self) -> None:
         while True:
+            await self._outbox.attention.wait()  # who does not read is not answered either
             message = await self._socket.receive()
             if message["type"] == "websocket.disconnect":
+                if self.ended.code == 1006:
+                    self.ended = sig.Close(message.get("code") or 1005, "client")
                 return
+            self._overdue.heard()
+            self.tally.events_in += 1
             text = message.get("text")
             try:
                 await self._run(self._machine.receive(sig.BinaryFrame() if text is None else sig.Frame(text)))
             except Exception:  # a mistake of ours costs one event, not the conversation
                 LOG.exception("an event could not be handled")
-                self._outbox.put_nowait(wire.encode(ErrorEvent(event_id="event_mistake", error=_MISTAKE)))
+                self._do(sig.Emit(ErrorEvent(event_id="event_mistake", error=_MISTAKE)))
 
     async def _write(self) -> None:
-        with contextlib.suppress(WebSocketDisconnect, RuntimeError):  # the client has gone; reading ends
+        try:
             while True:
                 item = await self._outbox.get()
                 if isinstance(item, sig.Close):
+                    self.ended = item
                     if self._socket.application_state is not WebSocketState.DISCONNECTED:
                         await self._socket.close(item.code, item.reason)
                     return
+                self._overdue.sending()
                 await self._socket.send_text(item)
-                if self._outbox.qsize() < OUTBOX_FULL:
-                    self._room.set()
+                self._overdue.sent(self._outbox.bytes)
+        except (WebSocketDisconnect, RuntimeError):  # the client has gone; reading ends
+            return
+        finally:
+            self._outbox.clear()
+
+    async def _watch(self, writer: asyncio.Task[None]) -> None:
+        """Close when the client takes too long."""
+        while True:
+            await asyncio.sleep(self._overdue.every_s)
+            verdict = self._overdue.verdict(self._outbox.bytes, busy=bool(self._tasks))
+            if verdict is None:
+                continue
+            self.ended = verdict
+            await _cancelled([writer])
+            try:
+                async with asyncio.timeout(GOODBYE_S):
+                    await self._socket.close(verdict.code, verdict.reason)
+            except (TimeoutError, RuntimeError, WebSocketDisconnect):  # it takes nothing, or is closing already
+                abort(self._socket)
+            return
 
     # --- effects ------------------------------------------------------------------------------------------
 
@@ -153,9 +195,8 @@ class Live:
     def _do(self, effect: Any) -> None:
         match effect:
             case sig.Emit():
-                self._outbox.put_nowait(wire.encode(effect.event))
-                if self._outbox.qsize() >= OUTBOX_FULL:
-                    self._room.clear()
+                self.tally.sent(effect.event)
+                self._outbox.put(wire.encode(effect.event))
             case sig.Prepare():
                 self._prepare(effect)
             case sig.ResetDetector():
@@ -176,16 +217,12 @@ class Live:
                 self._say(effect)
             case sig.Translate():
                 self._start(self._translate(effect))
-            case sig.ListTools():
-                self._start(self._list_tools(effect))
-            case sig.CallTool():
-                self._start(self._call_tool(effect))
             case sig.Abort():
                 self._to_say.pop(effect.response_id, None)
                 for task in self._working.pop(effect.response_id, ()):
                     task.cancel()
             case sig.Close():
-                self._outbox.put_nowait(effect)
+                self._outbox.put(effect)
             case _:
                 raise TypeError(f"no such effect: {effect!r}")
 
@@ -263,18 +300,6 @@ class Live:
         except Exception as error:
             self._feed(sig.NotTranslated(asked.key, reason(error)))
 
-    async def _list_tools(self, asked: sig.ListTools) -> None:
-        try:
-            self._feed(sig.ToolsListed(asked.key, await self._mcp.tools(asked.server)))
-        except Exception as error:
-            self._feed(sig.ToolsNotListed(asked.key, reason(error)))
-
-    async def _call_tool(self, asked: sig.CallTool) -> None:
-        try:
-            self._feed(sig.ToolCalled(asked.key, await self._mcp.call(asked.server, asked.name, asked.arguments)))
-        except McpFailure as failure:
-            self._feed(sig.ToolFailed(asked.key, failure.as_error()))
-
     def _say(self, asked: sig.Speak) -> None:
         if asked.response_id not in self._to_say:
             self._to_say[asked.response_id] = asyncio.Queue()
@@ -299,8 +324,9 @@ class Live:
                         if isinstance(pcm, WordMark):
                             self._feed(sig.Marked(response_id, pcm))
                             continue
-                        await self._room.wait()
+                        await self._outbox.room.wait()
                         await asyncio.sleep(pace.wait_s(pcm))
+                        self.tally.audio_out_s += WIRE.ms(pcm) / 1000
                         self._feed(sig.Spoke(response_id, pcm))
                 self._feed(sig.SpeechEnded(response_id))
         except Exception as error:

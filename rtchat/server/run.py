@@ -4,28 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 import os
 import signal
 import socket
 import ssl
 import sys
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Coroutine, Iterator
+from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass, field
 from ipaddress import ip_address
-
-import uvicorn
+from typing import Any
 
 from rtchat.errors import UsageError
 from rtchat.server import tls
 from rtchat.server.app import Server
 from rtchat.server.engines import ollama, registry
 from rtchat.server.engines.finding import Options
+from rtchat.server.hosting import Host
+from rtchat.server.journal import Journal, Style
+from rtchat.server.limits import Limits
 
-MAX_FRAME = 32 * 1024 * 1024
-"""Bytes of one frame: an append of 15 MiB is 20 MiB in base64."""
-LOG = logging.getLogger(__name__)
 _TRUST = "Clients must trust {0} (Python: SSL_CERT_FILE={0}, Node: NODE_EXTRA_CA_CERTS={0})"
 
 
@@ -36,26 +34,33 @@ class ServerConfig:
     Attributes:
         host: Address to listen on.
         port: Port; 0 for any free one.
-        api_key: What clients must show; None lets every client in, and only those of this machine can come.
+        api_key: What clients must show, one of several; None lets every client in, but only those of this machine.
         stt: The engine that hears: a name, an address, or `module:factory`; so are the next two.
         llm: The engine that answers.
         tts: The engine that speaks.
         vad: Name of the engine that detects speech.
         tls: The certificate to encrypt with; None for plain `ws://`.
         options: What the engines are told besides.
-        mcp: Are MCP servers called that clients name? None: if only this machine can come.
+        limits: What the server takes on.
+        log: Style of the lines on standard error about sessions; None for none.
     """
 
     host: str = "127.0.0.1"
     port: int = 0
-    api_key: str | None = None
+    api_key: str | tuple[str, ...] | None = None
     stt: str = "pocketsphinx"
     llm: str = "rules"
     tts: str = "espeak"
     vad: str = "silero"
     tls: tls.Certificate | None = None
     options: Options = field(default_factory=Options)
-    mcp: bool | None = None
+    limits: Limits = field(default_factory=Limits)
+    log: Style | None = None
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """Every key that lets a client in."""
+        return (self.api_key,) if isinstance(self.api_key, str) else self.api_key or ()
 
 
 @asynccontextmanager
@@ -74,18 +79,28 @@ async def embedded(
     Raises:
         UsageError: It cannot listen there, or there is no engine of that name.
     """
-    config = config or ServerConfig()
+    async with _running(config or ServerConfig(), engines) as (url, _, _):
+        yield url
+
+
+@asynccontextmanager
+async def _running(
+    config: ServerConfig, engines: registry.Engines | None
+) -> AsyncIterator[tuple[str, Server, Journal]]:
     encryption = tls.context(config.tls) if config.tls else None
     used = engines or build(config)
+    journal = Journal(config.log)
+    server = Server(used, keys=config.keys, limits=config.limits, journal=journal)
     async with _ending(None if engines else used):
-        with listening(config) as listener:
-            server = Server(used, api_key=config.api_key, mcp=_may_call_mcp(config))
-            async with _listening_on(listener, server, encryption) as url:
-                yield url
+        with listening(config) as listener, closing(journal):
+            async with _listening_on(listener, server, config, encryption) as url:
+                yield url, server, journal
 
 
 async def serve(config: ServerConfig, *, engines: registry.Engines | None = None) -> signal.Signals:
-    """`rtchat serve`: until Ctrl-C or SIGTERM.
+    """`rtchat serve`: until Ctrl-C, or until SIGTERM and the end of the sessions that are live then.
+
+    SIGTERM drains: nobody new is let in, live sessions go on for `limits.drain_s`; a second signal ends at once.
 
     Returns:
         The signal that ended it.
@@ -94,23 +109,23 @@ async def serve(config: ServerConfig, *, engines: registry.Engines | None = None
         UsageError: It cannot listen there, or would listen to the network without a key.
     """
     loop = asyncio.get_running_loop()
-    stopped: asyncio.Future[signal.Signals] = loop.create_future()
-
-    def stop(number: signal.Signals) -> None:
-        if not stopped.done():
-            stopped.set_result(number)
-
+    signals: asyncio.Queue[signal.Signals] = asyncio.Queue()
     for number in (signal.SIGINT, signal.SIGTERM):
         with contextlib.suppress(NotImplementedError):  # Windows: Ctrl-C arrives as KeyboardInterrupt
-            loop.add_signal_handler(number, stop, number)
+            loop.add_signal_handler(number, signals.put_nowait, number)
     used = engines or build(config)
-    async with _ending(None if engines else used), embedded(config, engines=used) as url:
-        print(f"Listening on {url}/realtime", file=sys.stderr)
+    async with _ending(None if engines else used), _running(config, used) as (url, server, journal):
+        print(f"Listening on {url}/realtime", file=sys.stderr, flush=True)
         if config.tls and config.tls.authority:
-            print(_TRUST.format(config.tls.authority), file=sys.stderr)
+            print(_TRUST.format(config.tls.authority), file=sys.stderr, flush=True)
         look = asyncio.create_task(_look_around(config, used))
         try:
-            return await stopped
+            ended_by = await signals.get()
+            if ended_by is signal.SIGTERM and len(server.door):
+                journal.write("draining", sessions=len(server.door), at_most_seconds=config.limits.drain_s)
+                await _first(server.door.drain(), signals.get())
+                journal.write("drained", sessions_closed=len(server.door))
+            return ended_by
         finally:
             look.cancel()
 
@@ -121,6 +136,16 @@ async def _look_around(config: ServerConfig, engines: registry.Engines) -> None:
         print(offer, file=sys.stderr)
     for sentence in await engines.check():
         print(f"Warning: {sentence}", file=sys.stderr)
+
+
+async def _first(*work: Coroutine[Any, Any, Any]) -> None:
+    """Whatever is done first ends the others."""
+    tasks = [asyncio.create_task(one) for one in work]
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
 
 
 def build(config: ServerConfig) -> registry.Engines:
@@ -139,7 +164,7 @@ def listening(config: ServerConfig) -> Iterator[socket.socket]:
     Raises:
         UsageError: The port is in use, the address is not of this machine, or anybody on the network could come in.
     """
-    if config.api_key is None and not _is_loopback(config.host):
+    if not config.keys and not _is_loopback(config.host):
         raise UsageError(
             f"Listening on {config.host} without a key would let anybody on the network in.",
             hint="Give --api-key, or listen on 127.0.0.1.",
@@ -163,10 +188,10 @@ def listening(config: ServerConfig) -> Iterator[socket.socket]:
 
 @asynccontextmanager
 async def _listening_on(
-    listener: socket.socket, server: Server, encryption: ssl.SSLContext | None
+    listener: socket.socket, server: Server, config: ServerConfig, encryption: ssl.SSLContext | None
 ) -> AsyncIterator[str]:
     host, port = listener.getsockname()[:2]
-    running = _Uvicorn(_uvicorn_config(server, encryption))
+    running = Host(server.app, max_frame=config.limits.max_frame, encryption=encryption)
     task = asyncio.create_task(running.serve(sockets=[listener]))
     started = asyncio.create_task(running.ready.wait())
     try:
@@ -187,44 +212,6 @@ async def _ending(engines: registry.Engines | None) -> AsyncIterator[None]:
     finally:
         if engines is not None:
             await engines.close()
-
-
-class _Uvicorn(uvicorn.Server):
-    """uvicorn without its signal handlers, and with a way to know that it is there."""
-
-    def __init__(self, config: uvicorn.Config) -> None:
-        super().__init__(config)
-        self.ready = asyncio.Event()
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Leave them to the caller."""
-        yield
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Start, and say so."""
-        await super().startup(sockets)
-        self.ready.set()
-
-
-def _uvicorn_config(server: Server, encryption: ssl.SSLContext | None) -> uvicorn.Config:
-    return uvicorn.Config(
-        server.app,
-        ws="websockets-sansio",
-        ws_max_size=MAX_FRAME,
-        ws_per_message_deflate=False,
-        lifespan="off",
-        log_config=None,
-        access_log=False,
-        log_level="critical",
-        timeout_graceful_shutdown=1,
-        ssl_context_factory=(lambda *_: encryption) if encryption else None,
-    )
-
-
-def _may_call_mcp(config: ServerConfig) -> bool:
-    """Clients name the addresses that are then called from here; beyond this machine that takes a decision."""
-    return _is_loopback(config.host) if config.mcp is None else config.mcp
 
 
 def _is_loopback(host: str) -> bool:

@@ -36,6 +36,27 @@ PROBE = "probe"
 """Key of the translation that tells whether a pair of languages is there at all."""
 
 
+def read_event(text: str) -> tr.TranslationClientEvent:
+    """A frame of a client as an event that is right in every field.
+
+    Raises:
+        Rejected: It is not.
+    """
+    raw: dict[str, Any] = {}
+    try:
+        raw = load(text, CLIENT_TYPES)
+        event = wire.decode_translation_client_event(text)
+        check_unknown(raw, event.model_dump(exclude_unset=True))
+        return event
+    except ValidationError as error:
+        rejected = from_validation(error, raw)
+    except Rejected as error:
+        rejected = error
+    if isinstance(raw.get("event_id"), str):
+        rejected.event_id = raw["event_id"]
+    raise rejected
+
+
 @dataclass(slots=True)
 class _Stretch:
     """What was said between two pauses. `words` is None until it is recognised."""
@@ -53,9 +74,20 @@ class Translation:
         model: `gpt-realtime-translate`, or `apertium:xx-yy`, which says what is spoken (else it is English).
         new_id: Makes an id with a prefix.
         expires_at: When the session ends, in Unix seconds.
+        preset: What the session starts with, as the update that would have made it so.
+
+    Raises:
+        Rejected: The preset names no language.
     """
 
-    def __init__(self, *, model: str, new_id: Callable[[str], str], expires_at: int) -> None:
+    def __init__(
+        self,
+        *,
+        model: str,
+        new_id: Callable[[str], str],
+        expires_at: int,
+        preset: tr.TranslationUpdate | None = None,
+    ) -> None:
         self._new_id = new_id
         pair = model.removeprefix("apertium:").split("-") if model.startswith("apertium:") else []
         self._source = pair[0] if pair else "en"
@@ -78,6 +110,14 @@ class Translation:
         self._speaking = False  # the first stretch is being translated or spoken
         self._wanted: tuple[tr.TranslationUpdate, str] | None = None  # an update whose language is being tried
         self._closing = False
+        if preset is not None:
+            self._wanted = (preset, self._language(preset) or self._target or "")
+            self._updated()
+
+    @property
+    def heard_ms(self) -> float:
+        """Sound of the client so far."""
+        return self._buffer.total_ms
 
     def start(self) -> list[Any]:
         """The first event."""
@@ -108,27 +148,18 @@ class Translation:
                 message = "Expected a text WebSocket message; binary frames are not supported."
                 return [self._error(Rejected("invalid_event", message))]
             case sig.Expired():
-                message = "Your session hit the maximum duration of 60 minutes."
-                return [self._error(Rejected("session_expired", message)), sig.Close(1001, "session_expired")]
+                rejected = Rejected("session_expired", told.sentence)
+                return [self._error(rejected), sig.Close(1001, "session_expired")]
             case _:
                 return []
 
     # --- the client ---------------------------------------------------------------------------------------
 
     def _frame(self, text: str) -> list[Any]:
-        raw: dict[str, Any] = {}
         try:
-            raw = load(text, CLIENT_TYPES)
-            event = wire.decode_translation_client_event(text)
-            check_unknown(raw, event.model_dump(exclude_unset=True))
-            return self._event(event)
-        except ValidationError as error:
-            rejected = from_validation(error, raw)
-        except Rejected as error:
-            rejected = error
-        if isinstance(raw.get("event_id"), str):
-            rejected.event_id = raw["event_id"]
-        return [self._error(rejected)]
+            return self._event(read_event(text))
+        except Rejected as rejected:
+            return [self._error(rejected)]
 
     def _event(self, event: tr.TranslationClientEvent) -> list[Any]:
         if isinstance(event, tr.TranslationAppend):
@@ -144,19 +175,27 @@ class Translation:
         return [*self._stop(), *self._next()]
 
     def _update(self, event: tr.TranslationUpdate) -> list[Any]:
-        audio = event.session.audio
-        language = audio.output.language if audio and audio.output else None
-        if language is None:
+        code = self._language(event)
+        if code is None:
             self._wanted = (event, self._target or "")
             return self._updated()
-        code = catalog.language_code(language)
-        if code is None:
-            message = f"Invalid value: '{language}'. Give an ISO 639-1 code, for example 'es'."
-            raise Rejected("invalid_value", message, "session.audio.output.language")
         self._wanted = (event, code)
         if code == self._source:
             return self._updated()
         return [sig.Translate(PROBE, "Hello.", self._source, code)]
+
+    def _language(self, event: tr.TranslationUpdate) -> str | None:
+        """The code of the language that an update asks for; None where it asks for none."""
+        audio = event.session.audio
+        language = audio.output.language if audio and audio.output else None
+        if language is None:
+            return None
+        code = catalog.language_code(language)
+        if code is None:
+            message = f"Invalid value: '{language}'. Give an ISO 639-1 code, for example 'es'."
+            param = "session.audio.output.language"
+            raise Rejected("invalid_value", message, param, event_id=event.event_id)
+        return code
 
     def _updated(self) -> list[Any]:
         if self._wanted is None:

@@ -24,7 +24,7 @@ def started(monkeypatch):
 
 def test_by_default_it_serves_this_machine_alone(run, started):
     assert run("serve").code == 0
-    assert started == [ServerConfig(host="127.0.0.1", port=8765)]
+    assert started == [ServerConfig(host="127.0.0.1", port=8765, log="text")]
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 0)])
@@ -39,14 +39,14 @@ def test_ctrl_c_is_told_by_the_exit_code(run, monkeypatch, number, code):
 def test_every_flag_reaches_the_server(run, started):
     run("serve", "--host", "::1", "--port", "0", "--api-key", "k", "--stt", "a", "--llm", "b", "--tts", "c",
         "--vad", "d")  # fmt: skip
-    assert started == [ServerConfig("::1", 0, "k", "a", "b", "c", "d")]
+    assert started == [ServerConfig("::1", 0, ("k",), "a", "b", "c", "d", log="text")]
 
 
 def test_the_key_can_come_from_the_environment_and_is_not_in_the_help(run, started, monkeypatch):
     monkeypatch.setenv("RTCHAT_API_KEY", "very-secret")
     assert "very-secret" not in run("serve", "--help").out
     run("serve")
-    assert started[0].api_key == "very-secret"
+    assert started[0].keys == ("very-secret",)
 
 
 def test_a_port_in_use(run):

@@ -4,7 +4,7 @@ import asyncio
 import base64
 import json
 import re
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -190,3 +190,18 @@ def connect():
             yield client
 
     return connecting
+
+
+@pytest.fixture
+def answered():
+    """`await answered(http, path, wanted)`: asks until the answer is as wanted."""
+
+    async def asking(http: Any, path: str, wanted: Callable[[Any], bool]) -> Any:
+        async with asyncio.timeout(20):
+            while True:
+                answer = await http.get(path)
+                if wanted(answer):
+                    return answer
+                await asyncio.sleep(0.01)
+
+    return asking

@@ -1,14 +1,22 @@
 """Who comes in, by every door, and the openai package's own client as the guest."""
 
+import asyncio
+import io
+import json
 from contextlib import asynccontextmanager
 
 import httpx
 import pytest
 from openai import AsyncOpenAI
+from starlette.testclient import TestClient
+from websockets.exceptions import InvalidStatus
 
-from rtchat.server.app import check_model, new_id
+from rtchat.errors import EngineError
+from rtchat.server.app import Server, check_model, new_id
 from rtchat.server.dialogue.checks import Rejected
 from rtchat.server.engines.base import TextPiece, ToolCall
+from rtchat.server.journal import Journal
+from rtchat.server.limits import Limits
 from rtchat.server.run import ServerConfig, embedded
 
 KEY = "sk-the-right-key-0001"
@@ -113,6 +121,144 @@ async def test_health(engines, connect):
         assert (await http.get(health)).json() == {"status": "ok", "sessions": 0}
         async with connect(url, additional_headers={"api-key": KEY}):
             assert (await http.get(health)).json()["sessions"] == 1
+
+
+# --- running it -------------------------------------------------------------------------------------------
+
+
+def http_of(url: str) -> httpx.AsyncClient:
+    """A client for the server's HTTP side."""
+    return httpx.AsyncClient(base_url=url.replace("ws", "http", 1).removesuffix("/v1"))
+
+
+async def test_one_too_many_is_told_before_the_upgrade_and_comes_in_later(engines, connect, answered):
+    config = ServerConfig(limits=Limits(max_sessions=1))
+    async with embedded(config, engines=engines) as url, http_of(url) as http:
+        assert (await http.get("/readyz")).json() == {"status": "ready"}
+        async with connect(url):
+            with pytest.raises(InvalidStatus) as refused:
+                await connect(url).__aenter__()
+            answer = refused.value.response
+            assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
+            assert json.loads(answer.body)["error"]["code"] == "full"
+            ready = await http.get("/readyz")
+            assert (ready.status_code, ready.json()["status"]) == (503, "full")
+            assert (await http.get("/healthz")).status_code == 200
+        await answered(http, "/readyz", lambda answer: answer.status_code == 200)
+        async with connect(url) as client:
+            assert client.created["type"] == "session.created"
+        assert 'rtchat_refused_total{reason="full"} 1' in (await http.get("/metrics")).text
+
+
+async def test_those_with_a_wrong_key_do_not_hold_a_place(engines, connect):
+    config = ServerConfig(api_key=KEY, limits=Limits(max_sessions=1))
+    async with embedded(config, engines=engines) as url, http_of(url) as http:
+        for _ in range(3):
+            async with connect(url) as client:
+                assert client.created["type"] == "error"
+                await client.closed()
+        async with connect(url, additional_headers={"api-key": KEY}) as client:
+            assert client.created["type"] == "session.created"
+        figures = (await http.get("/metrics", headers={"api-key": KEY})).text
+        assert 'rtchat_refused_total{reason="no_key"} 3' in figures
+
+
+async def test_pool_and_metrics_tell_of_a_session_and_nothing_of_what_it_says(engines, connect, answered):
+    async with embedded(engines=engines) as url, http_of(url) as http:
+        async with connect(url) as client:
+            await client.append(500, silent=True)
+            await client.say("xylophone")
+            await client.send("response.create")
+            await client.until("response.done")
+            await client.until("rate_limits.updated")
+            (session,) = (await http.get("/v1/pool")).json()["sessions"]
+            during = await http.get("/metrics")
+        assert session["id"] == client.created["session"]["id"]
+        assert (session["kind"], session["model"]) == ("realtime", "gpt-realtime-2.1")
+        assert during.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8"
+        for figure in (
+            "rtchat_sessions 1",
+            'rtchat_sessions_total{kind="realtime"} 1',
+            'rtchat_events_total{direction="in"} 3',
+            'rtchat_audio_seconds_total{direction="in"} 0.5',
+            'rtchat_audio_seconds_total{direction="out"} 0.3',
+            'rtchat_responses_total{status="completed"} 1',
+        ):
+            assert f"\n{figure}\n" in during.text
+        after = (await answered(http, "/metrics", lambda answer: "\nrtchat_sessions 0\n" in answer.text)).text
+        assert 'rtchat_audio_seconds_total{direction="in"} 0.5' in after
+        assert 'rtchat_closed_total{code="1000"} 1' in after
+        assert "xylophone" not in during.text + after
+
+
+async def test_with_a_key_only_its_owner_sees_pool_and_metrics(engines):
+    async with embedded(LOCKED, engines=engines) as url, http_of(url) as http:
+        for path in ("/metrics", "/v1/pool"):
+            assert (await http.get(path)).status_code == 401
+            assert (await http.get(path, headers={"Authorization": f"Bearer {KEY}"})).status_code == 200
+        for path in ("/healthz", "/readyz"):
+            assert (await http.get(path)).status_code == 200
+
+
+async def test_what_is_not_there_is_told_as_the_api_tells_it(engines):
+    async with embedded(engines=engines) as url, http_of(url) as http:
+        answer = await http.get("/v1/models/nope")
+    assert answer.status_code == 404
+    assert answer.json()["error"]["message"] == "Invalid URL (GET /v1/models/nope)"
+
+
+async def test_the_journal_has_a_line_for_each_and_no_content(engines, connect):
+    stream = io.StringIO()
+    server = Server(engines, keys=[KEY], journal=Journal("json", stream))
+    engines.llm.answers = [[EngineError("The xylophone is broken.", hint="Mend it.")]]
+
+    def visit():
+        client = TestClient(server.app)
+        with client.websocket_connect("/v1/realtime?model=gpt-realtime", headers={"api-key": "sk-wrong"}) as socket:
+            socket.receive_json()
+        with client.websocket_connect("/v1/realtime?model=gpt-realtime", headers={"api-key": KEY}) as socket:
+            session = socket.receive_json()["session"]["id"]
+            socket.send_json({"type": "xylophone"})
+            socket.send_json({"type": "response.create"})
+            while socket.receive_json()["type"] != "response.done":
+                pass
+            socket.close(1000)
+        return session
+
+    session = await asyncio.to_thread(visit)
+    server._journal.close()
+    refused, started, ended = [json.loads(line) for line in stream.getvalue().splitlines()]
+    assert (refused["event"], refused["reason"]) == ("refused", "invalid_api_key")
+    assert (started["event"], started["model"]) == ("session_started", "gpt-realtime")
+    assert (ended["session"], ended["close"], ended["events_in"]) == (session, 1000, 2)
+    assert (ended["responses"], ended["failed"], ended["errors"]) == (1, 1, 1)
+    assert ended["seconds"] > 0
+    for secret in ("xylophone", KEY, "sk-wrong"):
+        assert secret not in stream.getvalue()
+
+
+async def test_a_session_lasts_as_long_as_the_server_says(engines, connect):
+    config = ServerConfig(limits=Limits(session_s=0.3))
+    async with embedded(config, engines=engines) as url, connect(url) as client:
+        error = (await client.event())["error"]
+        assert (error["code"], error["message"]) == (
+            "session_expired",
+            "Your session hit the maximum duration of 0.005 minutes.",
+        )
+        assert await client.closed() == (1001, "session_expired")
+
+
+async def test_a_silent_client_is_sent_home(engines, connect):
+    config = ServerConfig(limits=Limits(idle_s=0.3))
+    async with embedded(config, engines=engines) as url, connect(url) as client:
+        assert await client.closed() == (1000, "idle for 0.3 s")
+
+
+async def test_too_large_a_frame_closes_with_1009(engines, connect):
+    config = ServerConfig(limits=Limits(max_frame=1000))
+    async with embedded(config, engines=engines) as url, connect(url) as client:
+        await client.say("a" * 1000)
+        assert (await client.closed())[0] == 1009
 
 
 async def test_sessions_side_by_side_know_nothing_of_each_other(engines, connect):

@@ -7,9 +7,7 @@ from typing import TYPE_CHECKING
 
 from rtchat.protocol import server_events as ev
 from rtchat.protocol.config import ResponseParams
-from rtchat.protocol.items import FunctionCallItem, FunctionCallOutputItem
 from rtchat.server.dialogue.checks import Rejected
-from rtchat.server.dialogue.mcp_calls import McpCalls
 from rtchat.server.dialogue.response import Answer, Plan, Status
 from rtchat.server.dialogue.signals import (
     Abort,
@@ -23,23 +21,15 @@ from rtchat.server.dialogue.signals import (
     Thought,
     ThoughtEnded,
 )
-from rtchat.server.dialogue.usage import entry_tokens, fixed_tokens, input_tokens
-from rtchat.server.dialogue.window import TooLong, kept
+from rtchat.server.dialogue.usage import input_tokens
 from rtchat.server.engines.base import TextPiece, ToolCall
 
 if TYPE_CHECKING:
     from rtchat.server.dialogue.context import Context
     from rtchat.server.dialogue.items import Entry
-    from rtchat.server.engines.base import Prompt
 
 TOKEN_LIMIT = 15_000_000
 """What `rate_limits.updated` says (recorded); nothing is limited here."""
-TOO_LONG = ev.StatusError(
-    type="invalid_request_error",
-    code="context_length_exceeded",
-    message="Your input exceeds the context window of this model. Please adjust your input and try again.",
-)
-"""Uncertain: the words of the service's other APIs."""
 
 
 @dataclass(slots=True)
@@ -54,7 +44,6 @@ class Answers:
     def __init__(self, context: Context) -> None:
         self._context = context
         self._running: dict[str, _Running] = {}
-        self.calls = McpCalls(context)
         self._tokens_left = TOKEN_LIMIT
 
     @property
@@ -80,15 +69,11 @@ class Answers:
                 f"Conversation already has an active response in progress: {self.active.id}. Wait until the "
                 "response is finished before creating a new one.",
             )
-        context.mcp.check(params.tools, "response.tools")
         own = None if params.input is None else context.store.resolve(params.input, context.new_id)
         answer = Answer(plan, context.store, context.new_id, context.conversation_id)
         self._running[answer.id] = running = _Running(answer, own)
         answer.waits_for = {entry.id for entry in self._given(running) if entry.awaits_words}
         effects: list[Effect] = [Emit(event) for event in answer.created()]
-        if params.tools is not None and plan.mcp:
-            effects += context.mcp.name(plan.mcp)
-            answer.waits_for |= context.mcp.unlisted(plan.mcp)
         return effects if answer.waits_for else effects + self._think(running)
 
     def understood(self, item_id: str, failure: str | None = None) -> list[Effect]:
@@ -148,16 +133,10 @@ class Answers:
     def _piece(self, answer: Answer, piece: TextPiece | ToolCall) -> list[Effect]:
         if isinstance(piece, ToolCall):
             said = self._say(answer, answer.sentences.rest())
-            return said if answer.cut_short else [*said, *self._call(answer, piece)]
+            return said if answer.cut_short else [*said, *(Emit(event) for event in answer.add_call(piece))]
         if answer.plan.modality == "text":
             return self._say(answer, [piece.text])
         return self._say(answer, answer.sentences.feed(piece.text))
-
-    def _call(self, answer: Answer, call: ToolCall) -> list[Effect]:
-        offers = self._context.offers(answer.plan) if answer.plan.mcp else []
-        if offer := next((one for one in offers if one.shown == call.name), None):
-            return self.calls.begin(answer, offer, call.arguments)
-        return [Emit(event) for event in answer.add_call(call)]
 
     def _say(self, answer: Answer, texts: list[str]) -> list[Effect]:
         """Text as it comes, or sentences to be spoken."""
@@ -178,53 +157,21 @@ class Answers:
         return effects
 
     def _think(self, running: _Running) -> list[Effect]:
-        plan = running.answer.plan
-        try:
-            self._drop(running, self._context.prompt(plan, []))
-        except TooLong:
-            return self._end(running.answer, "failed", TOO_LONG)
         entries = self._given(running)
-        prompt = self._context.prompt(plan, entries)
+        prompt = self._context.prompt(running.answer.plan, entries)
         running.answer.given = input_tokens(prompt, entries)
         return [Think(running.answer.id, prompt)]
 
     def _given(self, running: _Running) -> list[Entry]:
-        if running.own_input is not None:
-            return running.own_input
-        return [entry for entry in self._context.store if not entry.dropped]
+        return list(self._context.store) if running.own_input is None else running.own_input
 
-    def _drop(self, running: _Running, prompt: Prompt) -> None:
-        """Drop the oldest items for good that the model has no room for, and results whose call is gone."""
-        entries = self._given(running)
-        first = kept(
-            entries,
-            lambda entry: entry_tokens(entry).total,
-            fixed=fixed_tokens(prompt),
-            truncation=self._context.settings.realtime.truncation,
-            model=self._context.model,
-        )
-        if first == 0:
-            return
-        gone = {entry.item.call_id for entry in entries[:first] if isinstance(entry.item, FunctionCallItem)}
-        left = [
-            entry
-            for entry in entries[first:]
-            if not (isinstance(entry.item, FunctionCallOutputItem) and entry.item.call_id in gone)
-        ]
-        if running.own_input is not None:
-            running.own_input = left
-            return
-        stay = {entry.id for entry in left}
-        for entry in entries:
-            entry.dropped = entry.id not in stay
-
-    def _end(self, answer: Answer, status: Status, reason: str | ev.StatusError | None = None) -> list[Effect]:
+    def _end(self, answer: Answer, status: Status, reason: str | None = None) -> list[Effect]:
         del self._running[answer.id]
         effects: list[Effect] = [Abort(answer.id), *(Emit(event) for event in answer.finish(status, reason))]
         self._tokens_left = max(0, self._tokens_left - answer.tokens())
         limit = ev.RateLimit(name="tokens", limit=TOKEN_LIMIT, remaining=self._tokens_left, reset_seconds=0.0)
         effects.append(self._context.emit(ev.RateLimitsUpdated, rate_limits=[limit]))
-        return effects + self.calls.over(answer.id)
+        return effects
 
 
 def spoken_language(model: str) -> str:

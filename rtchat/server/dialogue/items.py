@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,12 +13,10 @@ from rtchat.protocol.items import (
     FunctionCallOutputItem,
     Item,
     ItemReference,
-    McpCallItem,
     MessageItem,
 )
 from rtchat.server.dialogue.checks import Rejected
 from rtchat.server.dialogue.heard import Said, heard
-from rtchat.server.dialogue.images import Image, parse
 from rtchat.server.engines.base import Message
 
 MAX_SOUND = 16 * 1024 * 1024
@@ -36,8 +33,6 @@ class Entry:
         sound_ms: Duration of that part.
         words: What the user's speech was understood as; None until it is known.
         said: The assistant's speech, piece by piece.
-        images: What is known of its images.
-        dropped: The model is not given it any more: the conversation has outgrown its window.
         cut: It was truncated: what may still be made of it has not been heard, and is not kept.
     """
 
@@ -46,9 +41,7 @@ class Entry:
     sound_ms: float = 0.0
     words: str | None = None
     said: list[Said] = field(default_factory=list)
-    images: Sequence[Image] = ()
     cut: bool = False
-    dropped: bool = False
 
     @property
     def id(self) -> str:
@@ -226,12 +219,7 @@ def entry_of(item: Item, new_id: Any) -> Entry:
     sound = b"".join(part.audio for part in item.content if part.type == "input_audio" and part.audio)
     changes["status"] = item.status or "completed"
     changes["content"] = [_without_sound(part) for part in item.content]
-    entry = Entry(
-        item.model_copy(update=changes),
-        sound=bytearray(sound),
-        sound_ms=WIRE.ms(sound),
-        images=[parse(part.image_url or "") for part in item.content if part.type == "input_image"],
-    )
+    entry = Entry(item.model_copy(update=changes), sound=bytearray(sound), sound_ms=WIRE.ms(sound))
     for part in item.content:
         if part.type == "input_audio" and part.transcript is not None:
             entry.words = part.transcript
@@ -249,30 +237,24 @@ def messages(entries: Sequence[Entry], store: Store) -> list[Message]:
         elif isinstance(item, FunctionCallOutputItem):
             name = names.get(item.call_id) or store.call_name(item.call_id)
             told.append(Message("tool", item.output, name, item.call_id))
-        elif isinstance(item, McpCallItem) and (item.output is not None or item.error):
-            answer = json.dumps({"error": item.error}) if item.output is None else item.output
-            told.append(Message("call", item.arguments, item.name, item.id))
-            told.append(Message("tool", answer, item.name, item.id))
         elif isinstance(item, MessageItem):
-            text = told_text(entry)
+            text = _text(entry)
             if text or not entry.cut:  # an answer of which nothing was heard was never given
-                seen = [part.image_url for part in item.content if part.type == "input_image" and part.image_url]
-                told.append(Message(item.role, text, images=tuple(seen)))
+                told.append(Message(item.role, text))
     return told
 
 
-def told_text(entry: Entry) -> str:
-    """The words of a message, as the language model is told them."""
+def _text(entry: Entry) -> str:
     if entry.said:
         return "".join(stretch.text for stretch in entry.said).strip()
-    texts, images = [], iter(entry.images)
+    texts = []
     for part in entry.item.content:
         if part.type == "input_audio":
             texts.append(entry.words or "")
         elif part.type == "output_audio":
             texts.append(part.transcript or "")
         elif part.type == "input_image":
-            texts.append(f"[image: {next(images)}]")
+            texts.append("[an image]")
         else:
             texts.append(part.text or "")
     return " ".join(text for text in texts if text)

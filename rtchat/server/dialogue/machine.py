@@ -6,8 +6,6 @@ from typing import TYPE_CHECKING
 
 from rtchat.protocol import client_events as ask
 from rtchat.protocol import server_events as ev
-from rtchat.protocol.config import RealtimeSession
-from rtchat.protocol.items import McpApprovalResponseItem
 from rtchat.server.dialogue.answers import Answers
 from rtchat.server.dialogue.checks import Rejected, read
 from rtchat.server.dialogue.context import Context
@@ -20,6 +18,7 @@ from rtchat.server.dialogue.signals import (
     Deaf,
     Detected,
     Effect,
+    Emit,
     Expired,
     Frame,
     Input,
@@ -27,10 +26,6 @@ from rtchat.server.dialogue.signals import (
     NotRecognised,
     Recognised,
     Spoke,
-    ToolCalled,
-    ToolFailed,
-    ToolsListed,
-    ToolsNotListed,
 )
 
 if TYPE_CHECKING:
@@ -47,7 +42,7 @@ class Dialogue:
         new_id: Makes an id with a prefix: `event` gives `event_` and 21 random characters.
         expires_at: When the session ends, in Unix seconds.
         kind: Conversation or transcription.
-        no_mcp: Why MCP servers are not called, as a sentence; None when they are.
+        preset: What the session starts with, as the update that would have made it so.
     """
 
     def __init__(
@@ -57,17 +52,29 @@ class Dialogue:
         new_id: Callable[[str], str],
         expires_at: int,
         kind: Kind = "realtime",
-        no_mcp: str | None = None,
+        preset: ask.SessionUpdate | None = None,
     ) -> None:
         settings = Settings(kind=kind, model=model, session_id=new_id("sess"), expires_at=expires_at)
-        self._context = Context(settings, model, new_id, new_id("conv"), no_mcp=no_mcp)
+        self._context = Context(settings, model, new_id, new_id("conv"))
         self._listening = Listening(self._context)
         self._answers = Answers(self._context)
         self._sounding: dict[str, float] = {}  # response -> position at which its sound began
+        self._preset = preset
+
+    @property
+    def heard_ms(self) -> float:
+        """Sound of the client so far."""
+        return self._listening.position_ms
 
     def start(self) -> list[Effect]:
-        """The first event."""
-        return [self._context.emit(ev.SessionCreated, session=self._context.settings.session)]
+        """The first event, and what follows from the preset.
+
+        Raises:
+            Rejected: The session cannot start like that.
+        """
+        follows = self._update(self._preset) if self._preset else []
+        created = self._context.emit(ev.SessionCreated, session=self._context.settings.session)
+        return [created, *(effect for effect in follows if not _is_updated(effect))]
 
     def receive(self, told: Input) -> list[Effect]:
         """What follows from an input."""
@@ -81,10 +88,6 @@ class Dialogue:
             failure = told.reason if isinstance(told, NotRecognised) else None
             effects = self._listening.told(told)
             return [*effects, *self._answers.understood(self._listening.hearing.item_of(told.key), failure)]
-        if isinstance(told, ToolsListed | ToolsNotListed):
-            return [*self._context.mcp.told(told), *self._answers.understood(told.key)]
-        if isinstance(told, ToolCalled | ToolFailed):
-            return self._answers.calls.told(told)
         if isinstance(told, Deaf):
             self._listening.deaf()
             return [self._context.error(Rejected("engine_error", told.reason, kind="server_error"))]
@@ -92,8 +95,8 @@ class Dialogue:
             message = "Expected a text WebSocket message; binary frames are not supported."
             return [self._context.error(Rejected("invalid_event", message))]
         if isinstance(told, Expired):
-            message = "Your session hit the maximum duration of 60 minutes."
-            return [self._context.error(Rejected("session_expired", message)), Close(1001, "session_expired")]
+            rejected = Rejected("session_expired", told.sentence)
+            return [self._context.error(rejected), Close(1001, "session_expired")]
         return self._engine(told)
 
     def _frame(self, text: str) -> list[Effect]:
@@ -144,25 +147,17 @@ class Dialogue:
     def _update(self, event: ask.SessionUpdate) -> list[Effect]:
         context = self._context
         spoken = any(entry.assistant_audio for entry in context.store)
-        tools = event.session.tools if isinstance(event.session, RealtimeSession) else None
-        context.mcp.check(tools, "session.tools")
         context.settings.update(event.session, assistant_audio=spoken)
-        before, after = context.mcp.configure(tools) if tools is not None else ([], [])
         updated = context.emit(ev.SessionUpdated, session=context.settings.session)
-        return [*self._listening.configure(), *before, updated, *after]
+        return [*self._listening.configure(), updated]
 
     def _create(self, event: ask.ItemCreate) -> list[Effect]:
         context = self._context
-        decision = event.item if isinstance(event.item, McpApprovalResponseItem) else None
-        if decision:
-            self._answers.calls.check(decision)
         entry = entry_of(event.item, context.new_id)
         previous = context.store.add(entry, after=event.previous_item_id)
         effects: list[Effect] = [
             context.emit(shown, previous_item_id=previous, item=entry.item) for shown in (ev.ItemAdded, ev.ItemDone)
         ]
-        if decision:
-            effects += self._answers.calls.decide(decision)
         return [*effects, *self._listening.hearing.begin(entry)] if entry.awaits_words else effects
 
     def _window(self, probability: float) -> list[Effect]:
@@ -192,3 +187,7 @@ class Dialogue:
             began = self._sounding.pop(before, self._listening.position_ms)
             self._listening.answered(audio_ms=answer.audio_ms, began_ms=began)
         return effects
+
+
+def _is_updated(effect: Effect) -> bool:
+    return isinstance(effect, Emit) and isinstance(effect.event, ev.SessionUpdated)

@@ -16,8 +16,6 @@ DEFAULT_INSTRUCTIONS = (
     "you can't do human things in the real world. Your voice and personality should be warm and engaging, with a "
     "lively and playful tone. Talk quickly. You should always call a function if you can."
 )
-HIDDEN = "<redacted>"
-"""Told back instead of a secret."""
 PCM: dict[str, Any] = {"type": "audio/pcm", "rate": 24_000}
 
 _NULLABLE = {
@@ -64,6 +62,7 @@ class Settings:
         self.kind = kind
         make = _realtime if kind == "realtime" else _transcription
         self._values = make(model, session_id, expires_at)
+        self._server_vad = {**_SERVER_VAD, **self._values["audio"]["input"]["turn_detection"]}
         self._parse()
 
     def update(self, session: RealtimeSession | TranscriptionSession, *, assistant_audio: bool) -> None:
@@ -82,7 +81,7 @@ class Settings:
         changes = session.model_dump(exclude_unset=True, mode="json")
         if self.kind == "realtime" and changes.get("model") not in (None, self._values["model"]):
             raise Rejected("invalid_value", "The model of a session cannot be changed.", "session.model")
-        wanted = _merged(self._values, {k: v for k, v in changes.items() if k not in _READ_ONLY})
+        wanted = _merged(self._values, {k: v for k, v in changes.items() if k not in _READ_ONLY}, self._server_vad)
         if assistant_audio and wanted["audio"]["output"]["voice"] != self._values["audio"]["output"]["voice"]:
             raise Rejected(
                 "cannot_update_voice",
@@ -177,36 +176,27 @@ def _transcription(_model: str, session_id: str, expires_at: int) -> dict[str, A
     }
 
 
-def _merged(values: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
-    """`values` with `changes`: objects that are configurations merge, everything else is replaced."""
+def _merged(values: dict[str, Any], changes: dict[str, Any], server_vad: dict[str, Any]) -> dict[str, Any]:
+    """`values` with `changes`: objects that are configurations merge, everything else is replaced.
+
+    A detection that is named starts from its defaults, which for `server_vad` are the model's (recorded).
+    """
     result = dict(values)
     for name, change in changes.items():
         if change is None:
             if name in _NULLABLE:
                 result[name] = None
         elif name in ("audio", "input", "output") and isinstance(change, dict):
-            result[name] = _merged(values.get(name, {}), change)
+            result[name] = _merged(values.get(name, {}), change, server_vad)
         elif name == "turn_detection":
-            base = _SEMANTIC_VAD if change["type"] == "semantic_vad" else _SERVER_VAD
+            base = _SEMANTIC_VAD if change["type"] == "semantic_vad" else server_vad
             result[name] = {**base, **change}
         elif name == "transcription":
             result[name] = {**_TRANSCRIPTION, **change}
         elif name == "format" and change["type"] == "audio/pcm":
             result[name] = {**PCM, **AudioPcm(**change).model_dump(exclude_none=True)}
         elif name == "tools":
-            result[name] = [_tool(tool) for tool in change]
+            result[name] = [{"description": None, "parameters": None, **tool} for tool in change]
         else:
             result[name] = change
     return result
-
-
-def _tool(tool: dict[str, Any]) -> dict[str, Any]:
-    """A tool as the session shows it: with its nulls, without the secrets for its MCP server."""
-    if tool["type"] == "function":
-        return {"description": None, "parameters": None, **tool}
-    shown = dict(tool)
-    if shown.get("authorization") is not None:
-        shown["authorization"] = HIDDEN
-    if shown.get("headers") is not None:
-        shown["headers"] = dict.fromkeys(shown["headers"], HIDDEN)
-    return shown

@@ -1,0 +1,63 @@
+"""Events on their way to one client, in their order, counted in frames and bytes."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+
+from rtchat.server.dialogue.signals import Close
+
+FULL_FRAMES = 64
+"""Frames waiting for a slow client above which no more is spoken."""
+
+
+class Outbox:
+    """A queue that says when there is room.
+
+    Args:
+        full_bytes: Bytes waiting above which no more of the client is read.
+    """
+
+    def __init__(self, full_bytes: int) -> None:
+        self._full_bytes = full_bytes
+        self._waiting: deque[str | Close] = deque()
+        self._something = asyncio.Event()
+        self.bytes = 0
+        self.room = asyncio.Event()
+        """More may be spoken."""
+        self.room.set()
+        self.attention = asyncio.Event()
+        """More may be asked."""
+        self.attention.set()
+
+    def put(self, item: str | Close) -> None:
+        """One more, after all others."""
+        self._waiting.append(item)
+        self._something.set()
+        if isinstance(item, str):
+            self.bytes += len(item)
+            if len(self._waiting) >= FULL_FRAMES:
+                self.room.clear()
+            if self.bytes > self._full_bytes:
+                self.attention.clear()
+
+    def clear(self) -> None:
+        """Nothing of it is sent any more."""
+        self._waiting.clear()
+        self.bytes = 0
+        self.room.set()
+        self.attention.set()
+
+    async def get(self) -> str | Close:
+        """The next, once there is one. For one task only."""
+        while not self._waiting:
+            self._something.clear()
+            await self._something.wait()
+        item = self._waiting.popleft()
+        if isinstance(item, str):
+            self.bytes -= len(item)
+        if len(self._waiting) < FULL_FRAMES:
+            self.room.set()
+        if self.bytes <= self._full_bytes:
+            self.attention.set()
+        return item
