@@ -25,7 +25,7 @@ def speech() -> bytes:
 
     async def speak() -> bytes:
         voice = EspeakTextToSpeech().speak("The quick brown fox jumps over the lazy dog.", voice="alloy")
-        return b"".join([chunk async for chunk in voice])
+        return b"".join([chunk async for chunk in voice if isinstance(chunk, bytes)])
 
     samples = np.frombuffer(asyncio.run(speak()), dtype="<i2")
     return soxr.resample(samples, 24_000, 16_000).tobytes()

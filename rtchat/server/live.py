@@ -253,9 +253,11 @@ class Live:
                 self._feed(sig.Detected(tuple(ears.detector.probability(window) for window in windows)))
 
     def _prepare(self, asked: sig.Prepare) -> None:
-        warm_up = getattr(self._engines.stt, "warm_up", None)  # only engines that take their time have one
-        if warm_up is not None:
-            warm_up(self._engines.llm.grammar(asked.prompt) if asked.prompt else None)
+        # Only engines that take their time have this.
+        if (hearing := getattr(self._engines.stt, "warm_up", None)) is not None:
+            hearing(self._engines.llm.grammar(asked.prompt) if asked.prompt else None)
+        if (speaking := getattr(self._engines.tts, "warm_up", None)) is not None:
+            speaking()
 
     async def _transcribe(self, asked: sig.Transcribe) -> None:
         try:

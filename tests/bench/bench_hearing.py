@@ -8,6 +8,7 @@ detector cost. Processor times are of this thread, so that they hold on a busy m
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import shutil
 import statistics
 import subprocess
@@ -49,7 +50,9 @@ def spoken(voice: str, text: str) -> bytes:
         speaker = EspeakTextToSpeech()
 
         async def speak() -> bytes:
-            return b"".join([chunk async for chunk in speaker.speak(text, voice=voice.split()[1])])
+            return b"".join(
+                [chunk async for chunk in speaker.speak(text, voice=voice.split()[1]) if isinstance(chunk, bytes)]
+            )
 
         pcm, rate = asyncio.run(speak()), speaker.rate
     else:
@@ -110,12 +113,13 @@ def worker() -> None:
 
 
 async def first_chunk(text: str) -> float:
-    began = time.perf_counter()
-    voice = EspeakTextToSpeech().speak(text, voice="marin")
-    await anext(voice)
-    found = time.perf_counter() - began
-    await voice.aclose()
-    return found
+    with contextlib.closing(EspeakTextToSpeech()) as speaker:
+        async with contextlib.aclosing(speaker.speak("ready", voice="marin")) as voice:
+            await anext(voice)
+        began = time.perf_counter()
+        async with contextlib.aclosing(speaker.speak(text, voice="marin")) as voice:
+            await anext(voice)
+            return time.perf_counter() - began
 
 
 def milliseconds(what: Callable[[], float], times: int) -> str:

@@ -47,7 +47,7 @@ async def question() -> bytes:
         speech = soxr.resample(np.frombuffer(wav[44:], dtype="<i2"), rate, 24_000).tobytes()
     except FileNotFoundError:
         voice = EspeakTextToSpeech().speak("What time is it?", voice="alloy")
-        speech = b"".join([chunk async for chunk in voice])
+        speech = b"".join([chunk async for chunk in voice if isinstance(chunk, bytes)])
     return bytes(48 * 300) + speech + bytes(48 * 1000)
 
 

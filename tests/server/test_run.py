@@ -98,6 +98,7 @@ async def test_translating_into_what_is_there_and_what_is_not(connect):
 async def test_typing_needs_neither_voice_nor_ears(connect, monkeypatch):
     monkeypatch.setenv("PATH", "/nowhere")
     monkeypatch.setitem(sys.modules, "pocketsphinx", None)
+    monkeypatch.setattr("rtchat.server.engines.espeak_process.EspeakProcess.possible", lambda: False)
     async with embedded() as url, connect(url) as client:
         await client.say("What is two plus three?")
         await client.send("response.create", response={"output_modalities": ["text"]})

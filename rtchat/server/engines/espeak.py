@@ -1,25 +1,22 @@
 """espeak-ng speaks: small, quick, a hundred languages, plainly a machine.
 
-One process a text. Its WAV is resampled as it comes, so that the first sound does not wait for the last.
+By its library, which tells when each word has been said (`espeak_process.py`); by its command where there is none.
 """
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import re
-import shutil
-import sys
-from pathlib import Path
-from typing import TYPE_CHECKING
-
-import numpy as np
-import soxr
+from typing import TYPE_CHECKING, TypedDict
 
 from rtchat.errors import EngineError
+from rtchat.server.engines import espeak_command
+from rtchat.server.engines.espeak_process import EspeakProcess, NoLibraryError, NoVoiceError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncGenerator
+
+    from rtchat.server.engines.base import WordMark
 
 VOICES: dict[str, tuple[str, int]] = {
     "alloy": ("m4", 45),
@@ -47,32 +44,44 @@ SLOWEST_WPM = 80
 SLOWEST, FASTEST = 0.25, 1.5
 """The API's range of `speed`."""
 
-_WAV_HEADER = 44
-_READ = 4096  # bytes: 93 ms at 22.05 kHz
 
-_INSTALL = (
-    "Install it with `apt install espeak-ng` (Debian, Ubuntu), `brew install espeak-ng` (macOS) "
-    "or `winget install eSpeak-NG.eSpeak-NG` (Windows)."
-)
+class Manner(TypedDict):
+    """How espeak-ng speaks: its own voice name, words a minute, pitch (0 to 99), and gap between words."""
+
+    voice: str
+    wpm: int
+    pitch: int
+    gap: int
 
 
 class EspeakTextToSpeech:
-    """`TextToSpeech` by the `espeak-ng` command.
+    """`TextToSpeech` by espeak-ng.
 
     Args:
-        program: Name or path of the command.
+        program: Name or path of the `espeak-ng` command, to use that and not the library.
     """
 
     name = "espeak-ng"
     rate = 24_000
 
     def __init__(self, program: str | None = None) -> None:
-        self._program = program or _find_program()
+        self._program = program or espeak_command.find_program()
+        self._process = EspeakProcess() if program is None and EspeakProcess.possible() else None
+
+    def warm_up(self) -> None:
+        """Start what speaks, so that the first text need not wait for it."""
+        if self._process:
+            self._process.warm_up()
+
+    def close(self) -> None:
+        """End what speaks."""
+        if self._process:
+            self._process.close()
 
     async def speak(
         self, text: str, *, voice: str, speed: float = 1.0, language: str = "en"
-    ) -> AsyncIterator[bytes]:
-        """Say `text`: mono PCM16 at 24 kHz, in chunks of about 90 ms.
+    ) -> AsyncGenerator[bytes | WordMark, None]:
+        """Say `text`: mono PCM16 at 24 kHz, in chunks of about 100 ms, and a `WordMark` for each word.
 
         Args:
             text: Plain text; nothing in it is a command.
@@ -83,45 +92,28 @@ class EspeakTextToSpeech:
         Raises:
             EngineError: espeak-ng is missing, or does not know the language or the voice.
         """
+        how = manner(voice=voice, speed=speed, language=language)
         spoken = plain_text(text)
-        if not spoken:
+        if not spoken.strip():
             return
-        process = await self._start(arguments(voice=voice, speed=speed, language=language))
-        assert process.stdin is not None and process.stdout is not None and process.stderr is not None
-        ended = False
-        try:
-            process.stdin.write(spoken.encode() + b"\n")
-            process.stdin.close()
+        while self._process is not None:
             try:
-                header = await process.stdout.readexactly(_WAV_HEADER)
-            except asyncio.IncompleteReadError:
-                ended = True
-                raise _failure((await process.stderr.read()).decode(errors="replace"), language) from None
-            async for chunk in _resampled(process.stdout, int.from_bytes(header[24:28], "little"), self.rate):
+                async with contextlib.aclosing(self._process.speak(spoken, **how)) as sound:
+                    async for piece in sound:
+                        yield piece
+                return
+            except NoVoiceError:
+                raise espeak_command.no_voice(language) from None
+            except NoLibraryError:
+                self._process.close()
+                self._process = None
+        async with contextlib.aclosing(espeak_command.speak(self._program, spoken.strip(), **how)) as command:
+            async for chunk in command:
                 yield chunk
-            ended = True
-        finally:
-            if not ended:
-                _kill(process)
-            await process.communicate()  # not just wait(): its pipes close when they are read to their end
-
-    async def _start(self, options: list[str]) -> asyncio.subprocess.Process:
-        try:
-            return await asyncio.create_subprocess_exec(
-                self._program,
-                *options,
-                stdin=asyncio.subprocess.PIPE,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=asyncio.subprocess.PIPE,
-            )
-        except FileNotFoundError:
-            raise EngineError("espeak-ng, which speaks for the local server, is missing.", hint=_INSTALL) from None
-        except OSError as error:
-            raise EngineError(f"espeak-ng did not start: {error.strerror or error}.", hint=_INSTALL) from error
 
 
-def arguments(*, voice: str, speed: float, language: str) -> list[str]:
-    """espeak-ng's options for a voice, a speed and a language.
+def manner(*, voice: str, speed: float, language: str) -> Manner:
+    """espeak-ng's parameters for a voice, a speed and a language.
 
     Raises:
         EngineError: No such voice.
@@ -132,47 +124,15 @@ def arguments(*, voice: str, speed: float, language: str) -> list[str]:
     code = language.strip().lower().replace("_", "-") or "en"
     name = LANGUAGES.get(code, code) + (f"+{variant}" if variant else "")
     wpm = NORMAL_WPM * min(max(speed, SLOWEST), FASTEST)
-    options = ["--stdin", "--stdout", "-b", "1", "-v", name, "-p", str(pitch), "-s", str(round(wpm))]
-    if wpm < SLOWEST_WPM:
-        # Measured: at 80 words a minute one unit of -g is 1/30 s in each gap between words.
-        options += ["-g", str(round((60 / wpm - 60 / SLOWEST_WPM) * 30))]
-    return options
+    # Measured: at 80 words a minute one unit of the gap is 1/30 s between two words.
+    gap = round((60 / wpm - 60 / SLOWEST_WPM) * 30) if wpm < SLOWEST_WPM else 0
+    return Manner(voice=name, wpm=round(wpm), pitch=pitch, gap=gap)
 
 
 def plain_text(text: str) -> str:
-    """`text` without what espeak-ng would take for a command: control characters and `[[phonemes]]`."""
-    return re.sub(r"\[\[+", "[", re.sub(r"[\x00-\x1f\x7f]+", " ", text)).strip()
+    """`text` without what espeak-ng would take for a command: control characters and `[[phonemes]]`.
 
-
-async def _resampled(stream: asyncio.StreamReader, source: int, target: int) -> AsyncIterator[bytes]:
-    resampler = soxr.ResampleStream(source, target, 1, dtype="int16", quality="MQ")
-    odd = b""
-    while data := await stream.read(_READ):
-        data = odd + data
-        whole = len(data) - len(data) % 2
-        odd = data[whole:]
-        if chunk := resampler.resample_chunk(np.frombuffer(data[:whole], dtype="<i2")).tobytes():
-            yield chunk
-    if tail := resampler.resample_chunk(np.zeros(0, dtype="<i2"), last=True).tobytes():
-        yield tail
-
-
-def _kill(process: asyncio.subprocess.Process) -> None:
-    with contextlib.suppress(ProcessLookupError):  # it has just ended by itself
-        process.kill()
-
-
-def _failure(said: str, language: str) -> EngineError:
-    if "voice does not exist" in said:
-        return EngineError(
-            f"espeak-ng does not speak the language {language!r}.",
-            hint="`espeak-ng --voices` lists what it speaks.",
-        )
-    reason = " ".join(said.split()) or "it gave no reason"
-    return EngineError(f"espeak-ng gave no sound: {reason}.", hint="Try it by hand: `espeak-ng hello`.")
-
-
-def _find_program() -> str:
-    found = shutil.which("espeak-ng")
-    usual = Path(r"C:\Program Files\eSpeak NG\espeak-ng.exe")  # its installer does not touch PATH
-    return found or (str(usual) if sys.platform == "win32" and usual.exists() else "espeak-ng")
+    It keeps its length: a word stands where it stood.
+    """
+    text = re.sub(r"[\x00-\x1f\x7f\ud800-\udfff]", " ", text)
+    return re.sub(r"\[\[+", lambda found: "[".ljust(len(found[0])), text)
