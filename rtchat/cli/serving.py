@@ -11,6 +11,7 @@ import typer
 from rtchat.errors import UsageError
 
 if TYPE_CHECKING:
+    from rtchat.server.staging.stage import Stage
     from rtchat.server.tls import Certificate
 
 
@@ -36,6 +37,13 @@ class SpeechFormat(StrEnum):
 
 
 _ENGINE = "ENGINE"
+
+
+class Time(StrEnum):
+    """Whose time sessions live in."""
+
+    REAL = "real"
+    VIRTUAL = "virtual"
 
 
 def add_to(app: typer.Typer) -> None:
@@ -109,6 +117,16 @@ def serve(
         float, typer.Option("--drain-seconds", min=0, help="How long sessions may go on after SIGTERM.")
     ] = 30,
     log: Annotated[LogStyle, typer.Option("--log", help="Lines about sessions on standard error.")] = LogStyle.TEXT,
+    script: Annotated[
+        Path | None,
+        typer.Option(
+            "--script", metavar="FILE", help="Hear and say what this scenario (or recorded session) says."
+        ),
+    ] = None,
+    seed: Annotated[int | None, typer.Option("--seed", help="Make ids and faults the same in every run.")] = None,
+    clock: Annotated[
+        Time, typer.Option("--clock", help="virtual: delays take no time, and every run is alike.")
+    ] = Time.REAL,
 ) -> None:
     """Serve the Realtime API on this machine.
 
@@ -145,9 +163,22 @@ def serve(
             max_sessions=max_sessions, session_s=session_seconds, idle_s=idle_seconds, drain_s=drain_seconds
         ),
         log="json" if log is LogStyle.JSON else "text" if log is LogStyle.TEXT else None,
+        stage=_stage(script, seed, clock),
     )
     ended_by = asyncio.run(run.serve(config))
     raise typer.Exit(130 if ended_by is signal.SIGINT else 0)
+
+
+def _stage(script: Path | None, seed: int | None, clock: Time) -> Stage:
+    """What the flags for tests say.
+
+    Raises:
+        UsageError: A file cannot be read, or there is a mistake in it.
+    """
+    from rtchat.server.staging import scenario
+    from rtchat.server.staging.stage import Stage
+
+    return Stage(scenario=scenario.load(script) if script else None, seed=seed, virtual=clock is Time.VIRTUAL)
 
 
 def _certificate(made: SelfSigned | None, cert: Path | None, key: Path | None) -> Certificate | None:

@@ -5,10 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-import secrets
-import string
-import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from starlette.applications import Starlette
@@ -25,11 +22,13 @@ from rtchat.server.dialogue import Dialogue
 from rtchat.server.dialogue.checks import Rejected
 from rtchat.server.dialogue.settings import Kind
 from rtchat.server.door import RETRY_AFTER_S, Door, Refusal, Visit
+from rtchat.server.ids import new_id
 from rtchat.server.journal import Journal
 from rtchat.server.keys import Keys, shown_key, wrong_key
 from rtchat.server.limits import Limits
 from rtchat.server.live import Live, Machine
 from rtchat.server.metrics import MEDIA_TYPE, Metrics
+from rtchat.server.staging.stage import Stage
 from rtchat.server.translation import Translation
 
 if TYPE_CHECKING:
@@ -41,13 +40,6 @@ if TYPE_CHECKING:
 ASSISTANT = "rtchat-assistant"
 """The built-in assistant under its own name."""
 _PAIR = re.compile(r"apertium:\w+-\w+")
-_LETTERS = string.ascii_letters + string.digits
-
-
-def new_id(prefix: str) -> str:
-    """An id as the API makes them: 21 random characters after the prefix, 16 after `call`."""
-    random = secrets.token_bytes(16 if prefix == "call" else 21)
-    return f"{prefix}_{''.join(_LETTERS[byte % len(_LETTERS)] for byte in random)}"
 
 
 class Server:
@@ -59,6 +51,7 @@ class Server:
         limits: What it takes on.
         journal: Where lines about it go.
         client_secrets: Where ephemeral keys are kept.
+        stage: What a test puts around each session.
     """
 
     def __init__(
@@ -69,8 +62,10 @@ class Server:
         limits: Limits | None = None,
         journal: Journal | None = None,
         client_secrets: ClientSecrets | None = None,
+        stage: Stage | None = None,
     ) -> None:
         self._engines = engines
+        self._stage = stage or Stage()
         self._keys = Keys(keys)
         self._limits = limits or Limits()
         self._journal = journal or Journal()
@@ -152,13 +147,15 @@ class Server:
             await accept(socket)
             try:
                 preset = self._let_in(socket, translation)
-                expires_at = int(time.time() + self._limits.session_s)
+                staged = self._stage.open()
+                expires_at = int(staged.clock.time() + self._limits.session_s)
                 asked = socket.query_params.get("model")
                 transcribes = socket.query_params.get("intent") == "transcription"
                 machine, visit.kind, visit.model = self._machine(
-                    preset, translation, asked, expires_at=expires_at, transcribes=transcribes
+                    preset, translation, asked, expires_at=expires_at, transcribes=transcribes, ids=staged.new_id
                 )
-                live = visit.live = Live(socket, machine, self._engines, self._limits)
+                machine = staged.around(machine, scripted=not translation)
+                live = visit.live = Live(socket, machine, self._engines, self._limits, staged.clock)
             except Rejected as rejected:
                 self.metrics.refused(rejected.code or "no_key")
                 self._journal.write("refused", kind=visit.kind, reason=rejected.code or "no_key")
@@ -202,6 +199,7 @@ class Server:
         *,
         expires_at: int,
         transcribes: bool = False,
+        ids: Callable[[str], str] = new_id,
     ) -> tuple[Machine, str, str]:
         """The session's machine, its kind and its model.
 
@@ -212,14 +210,14 @@ class Server:
         if translation:
             assert not isinstance(preset, SessionUpdate)
             model = check_translation_model(asked)
-            made = Translation(model=model, new_id=new_id, expires_at=expires_at, preset=preset)
+            made = Translation(model=model, new_id=ids, expires_at=expires_at, preset=preset)
             return made, "translation", model
         assert not isinstance(preset, TranslationUpdate)
         if preset is not None:
             transcribes = preset.session.type == "transcription"
         kind: Kind = "transcription" if transcribes else "realtime"
         model = "" if transcribes else check_model(asked)
-        return Dialogue(model=model, new_id=new_id, expires_at=expires_at, kind=kind, preset=preset), kind, model
+        return Dialogue(model=model, new_id=ids, expires_at=expires_at, kind=kind, preset=preset), kind, model
 
     async def _serve(self, visit: Visit, live: Live) -> None:
         self.metrics.began(visit.kind)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from starlette.websockets import WebSocket
 
 CUT = "rtchat.cut"
-"""Extension of the ASGI scope: cuts the connection."""
+"""Extension of the ASGI scope: `cut` cuts the connection, `transport` is what is below it."""
 
 
 class Host(uvicorn.Server):
@@ -65,7 +65,7 @@ class _Connection(WebSocketsSansIOProtocol):
     def handle_connect(self, event: Any) -> None:
         super().handle_connect(event)
         if self.handshake_initiated and hasattr(self, "scope"):  # no scope: it was no upgrade that can be accepted
-            self.scope["extensions"][CUT] = {"cut": self.transport.abort}
+            self.scope["extensions"][CUT] = {"cut": self.transport.abort, "transport": self.transport}
 
     def keepalive_timeout(self) -> None:
         super().keepalive_timeout()

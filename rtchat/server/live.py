@@ -19,6 +19,8 @@ from rtchat.chunk import WIRE
 from rtchat.errors import RtchatError
 from rtchat.protocol import wire
 from rtchat.protocol.server_events import ErrorDetail, ErrorEvent
+from rtchat.server import unusual
+from rtchat.server.clock import REAL
 from rtchat.server.dialogue import signals as sig
 from rtchat.server.dialogue.sound import Rate
 from rtchat.server.engines.base import WordMark
@@ -30,6 +32,7 @@ from rtchat.server.patience import Patience
 from rtchat.server.tally import Tally
 
 if TYPE_CHECKING:
+    from rtchat.server.clock import Clock, Handle
     from rtchat.server.engines.base import EndOfTurn, VoiceActivityDetector
     from rtchat.server.engines.registry import Engines
 
@@ -76,13 +79,22 @@ class Live:
         machine: Decides.
         engines: Do.
         limits: How long the session lasts, and how long it waits for its client.
+        clock: The session's time.
     """
 
-    def __init__(self, socket: WebSocket, machine: Machine, engines: Engines, limits: Limits | None = None) -> None:
+    def __init__(
+        self,
+        socket: WebSocket,
+        machine: Machine,
+        engines: Engines,
+        limits: Limits | None = None,
+        clock: Clock = REAL,
+    ) -> None:
         self._limits = limits or Limits()
         self._socket = socket
         self._machine = machine
         self._engines = engines
+        self._clock = clock
         self._outbox = Outbox(self._limits.outbox_bytes)
         self._overdue = Overdue(self._limits)
         self._tasks: set[asyncio.Task[None]] = set()
@@ -92,6 +104,8 @@ class Live:
         self._to_say: dict[str, asyncio.Queue[sig.Speak]] = {}
         self._ears: Ears | None = None
         self._patience: Patience = getattr(engines, "patience", None) or Patience()
+        self._later: set[Handle] = set()
+        self._writer: asyncio.Task[None] | None = None
         self.tally = Tally()
         self.ended = sig.Close(1006, "")
         """How it ended: who closed first says it."""
@@ -101,16 +115,18 @@ class Live:
         """Serve until either side closes."""
         lasted = self._limits.session_s
         expired = sig.Expired(minutes(lasted))
-        expiry = asyncio.get_running_loop().call_later(lasted, self._feed, expired)
-        writer = asyncio.create_task(self._write())
+        self._later.add(self._clock.call_later(lasted, self._feed, expired, work=False))
+        self._writer = writer = asyncio.create_task(self._write())
         watch = asyncio.create_task(self._watch(writer))
         try:
             await self._run(self._machine.start())
+            await self._settle()
             await self._read()
         except WebSocketDisconnect:
             pass
         finally:
-            expiry.cancel()
+            for handle in self._later:
+                handle.cancel()
             await _cancelled([*self._tasks, writer, watch])
             self.tally.audio_in_s = self.heard_s
             self.closed.set()
@@ -143,6 +159,16 @@ class Live:
             except Exception:  # a mistake of ours costs one event, not the conversation
                 LOG.exception("an event could not be handled")
                 self._do(sig.Emit(ErrorEvent(event_id="event_mistake", error=_MISTAKE)))
+            await self._settle()
+
+    async def _settle(self) -> None:
+        """Under a virtual clock a frame is worked through before the next is read, and its sound takes its time."""
+        self._clock.reach(self.heard_s)
+        await self._clock.settle(self._at_work)
+
+    def _at_work(self) -> int:
+        gone = self._writer is None or self._writer.done()
+        return 0 if gone else len(self._tasks)
 
     async def _write(self) -> None:
         try:
@@ -154,7 +180,10 @@ class Live:
                         await self._socket.close(item.code, item.reason)
                     return
                 self._overdue.sending()
-                await self._socket.send_text(item)
+                if isinstance(item, str):
+                    await self._socket.send_text(item)
+                else:
+                    await unusual.send(self._socket, item)
                 self._overdue.sent(self._outbox.bytes)
         except (WebSocketDisconnect, RuntimeError):  # the client has gone; reading ends
             return
@@ -221,10 +250,20 @@ class Live:
                 self._to_say.pop(effect.response_id, None)
                 for task in self._working.pop(effect.response_id, ()):
                     task.cancel()
-            case sig.Close():
+            case sig.Close() | sig.Raw() | sig.Cut():
                 self._outbox.put(effect)
+            case sig.After():
+                self._wait(effect)
             case _:
                 raise TypeError(f"no such effect: {effect!r}")
+
+    def _wait(self, asked: sig.After) -> None:
+        def over() -> None:
+            self._later.discard(handle)
+            self._feed(asked.told)
+
+        handle = self._clock.call_later(asked.seconds, over, work=asked.work)
+        self._later.add(handle)
 
     def _start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(work)
@@ -248,6 +287,7 @@ class Live:
         for at in range(0, len(pcm), DETECTED_AT_ONCE):
             if at:
                 await asyncio.sleep(0)
+                await self._clock.settle(self._at_work)
             windows = ears.windows(pcm[at : at + DETECTED_AT_ONCE])
             if windows:
                 self._feed(sig.Detected(tuple(ears.detector.probability(window) for window in windows)))
@@ -311,10 +351,11 @@ class Live:
     async def _speak(self, response_id: str) -> None:
         """Speak the pieces of a response one after the other, however fast the text comes."""
         queue = self._to_say[response_id]
-        pace = Pace()
+        pace = Pace(self._clock.monotonic)
         try:
             while True:
-                asked = await queue.get()
+                with self._clock.resting():
+                    asked = await queue.get()
                 speech = self._engines.tts.speak(
                     asked.text, voice=asked.voice, speed=asked.speed, language=asked.language
                 )
@@ -327,7 +368,7 @@ class Live:
                             self._feed(sig.Marked(response_id, pcm))
                             continue
                         await self._outbox.room.wait()
-                        await asyncio.sleep(pace.wait_s(pcm))
+                        await self._clock.sleep(pace.wait_s(pcm))
                         self.tally.audio_out_s += WIRE.ms(pcm) / 1000
                         self._feed(sig.Spoke(response_id, pcm))
                 self._feed(sig.SpeechEnded(response_id))

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 
-from rtchat.server.dialogue.signals import Close
+from rtchat.server.dialogue.signals import Close, Cut, Raw
 
+Item = str | Raw | Cut | Close
 FULL_FRAMES = 64
 """Frames waiting for a slow client above which no more is spoken."""
 
@@ -20,7 +21,7 @@ class Outbox:
 
     def __init__(self, full_bytes: int) -> None:
         self._full_bytes = full_bytes
-        self._waiting: deque[str | Close] = deque()
+        self._waiting: deque[Item] = deque()
         self._something = asyncio.Event()
         self.bytes = 0
         self.room = asyncio.Event()
@@ -30,7 +31,7 @@ class Outbox:
         """More may be asked."""
         self.attention.set()
 
-    def put(self, item: str | Close) -> None:
+    def put(self, item: Item) -> None:
         """One more, after all others."""
         self._waiting.append(item)
         self._something.set()
@@ -48,7 +49,7 @@ class Outbox:
         self.room.set()
         self.attention.set()
 
-    async def get(self) -> str | Close:
+    async def get(self) -> Item:
         """The next, once there is one. For one task only."""
         while not self._waiting:
             self._something.clear()

@@ -23,6 +23,7 @@ from rtchat.server.engines.finding import Options
 from rtchat.server.hosting import Host
 from rtchat.server.journal import Journal, Style
 from rtchat.server.limits import Limits
+from rtchat.server.staging.stage import Stage
 
 _TRUST = "Clients must trust {0} (Python: SSL_CERT_FILE={0}, Node: NODE_EXTRA_CA_CERTS={0})"
 
@@ -43,6 +44,7 @@ class ServerConfig:
         options: What the engines are told besides.
         limits: What the server takes on.
         log: Style of the lines on standard error about sessions; None for none.
+        stage: What a test puts around each session: a scenario, faults, a seed.
     """
 
     host: str = "127.0.0.1"
@@ -56,6 +58,7 @@ class ServerConfig:
     options: Options = field(default_factory=Options)
     limits: Limits = field(default_factory=Limits)
     log: Style | None = None
+    stage: Stage = field(default_factory=Stage)
 
     @property
     def keys(self) -> tuple[str, ...]:
@@ -90,7 +93,7 @@ async def _running(
     encryption = tls.context(config.tls) if config.tls else None
     used = engines or build(config)
     journal = Journal(config.log)
-    server = Server(used, keys=config.keys, limits=config.limits, journal=journal)
+    server = Server(used, keys=config.keys, limits=config.limits, journal=journal, stage=config.stage)
     async with _ending(None if engines else used):
         with listening(config) as listener, closing(journal):
             async with _listening_on(listener, server, config, encryption) as url:
@@ -132,6 +135,8 @@ async def serve(config: ServerConfig, *, engines: registry.Engines | None = None
 
 async def _look_around(config: ServerConfig, engines: registry.Engines) -> None:
     """Say what does not work, and what could be used, beside the serving."""
+    if config.stage.scenario is not None:  # nobody will ask them
+        return
     if config.llm == "rules" and (offer := ollama.offer(await ollama.models())):
         print(offer, file=sys.stderr)
     for sentence in await engines.check():
@@ -154,7 +159,9 @@ def build(config: ServerConfig) -> registry.Engines:
     Raises:
         UsageError: There is no engine of that name.
     """
-    return registry.build(vad=config.vad, stt=config.stt, llm=config.llm, tts=config.tts, options=config.options)
+    scenario = config.stage.scenario
+    tts = (scenario and scenario.tts) or config.tts
+    return registry.build(vad=config.vad, stt=config.stt, llm=config.llm, tts=tts, options=config.options)
 
 
 @contextlib.contextmanager

@@ -42,6 +42,22 @@ def test_every_flag_reaches_the_server(run, started):
     assert started == [ServerConfig("::1", 0, ("k",), "a", "b", "c", "d", log="text")]
 
 
+def test_what_a_test_puts_around_sessions(run, started, tmp_path):
+    (tmp_path / "hotel.toml").write_text("[[turn]]\nsay = 'Hello.'\n", encoding="utf-8")
+    run("serve", "--script", str(tmp_path / "hotel.toml"), "--seed", "5", "--clock", "virtual")
+    stage = started[0].stage
+    assert stage.scenario.turn[0].say[0].text == "Hello."
+    assert (stage.seed, stage.virtual) == (5, True)
+
+
+def test_a_mistake_in_a_scenario_is_one_sentence_with_its_line(run, tmp_path):
+    path = tmp_path / "hotel.toml"
+    path.write_text("[[turn]]\nsay = 'Hello.'\nherar = 'Hi.'\n", encoding="utf-8")
+    code, out, err = run("serve", "--script", str(path))
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert f"{path}:3: there is no key 'herar' of turn 1. Did you mean hear?" in err
+
+
 def test_the_key_can_come_from_the_environment_and_is_not_in_the_help(run, started, monkeypatch):
     monkeypatch.setenv("RTCHAT_API_KEY", "very-secret")
     assert "very-secret" not in run("serve", "--help").out

@@ -155,6 +155,9 @@ class Client:
         sound = base64.b64encode((b"\0\0" if silent else b"\1\1") * (ms * 24)).decode()
         await self.send("input_audio_buffer.append", audio=sound)
 
+    async def sound(self, pcm: bytes) -> None:
+        await self.send("input_audio_buffer.append", audio=base64.b64encode(pcm).decode())
+
     async def event(self) -> dict[str, Any]:
         frame = await asyncio.wait_for(self.socket.recv(), 20)
         event = json.loads(frame)

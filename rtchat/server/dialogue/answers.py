@@ -136,7 +136,8 @@ class Answers:
             return said if answer.cut_short else [*said, *(Emit(event) for event in answer.add_call(piece))]
         if answer.plan.modality == "text":
             return self._say(answer, [piece.text])
-        return self._say(answer, answer.sentences.feed(piece.text))
+        sentences = answer.sentences.feed(piece.text)
+        return self._say(answer, [*sentences, *answer.sentences.rest()] if piece.whole else sentences)
 
     def _say(self, answer: Answer, texts: list[str]) -> list[Effect]:
         """Text as it comes, or sentences to be spoken."""

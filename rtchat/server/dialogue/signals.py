@@ -252,6 +252,35 @@ class Close:
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class After:
+    """Tell `told` in so many seconds; never 0 seconds from now at once. For what is put around a dialogue.
+
+    Attributes:
+        seconds: How long to wait.
+        told: What is then told.
+        work: It is a part of what the client waits for (`clock.Clock.call_later`).
+    """
+
+    seconds: float
+    told: Any
+    work: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Raw:
+    """Send this frame, whatever it is: text or binary."""
+
+    data: str | bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """Break the connection in the middle of this frame, without a close."""
+
+    frame: str
+
+
 Effect = (
     Emit
     | Detect
@@ -265,4 +294,7 @@ Effect = (
     | Translate
     | Abort
     | Close
+    | After
+    | Raw
+    | Cut
 )

@@ -125,9 +125,15 @@ class Prompt:
 
 @dataclass(frozen=True, slots=True)
 class TextPiece:
-    """A piece of the answer: a token, a sentence, all of it. Joined as they are, the pieces are the whole text."""
+    """A piece of the answer: a token, a sentence, all of it. Joined as they are, the pieces are the whole text.
+
+    Attributes:
+        text: The piece.
+        whole: It ends where the voice may pause, however it ends: nothing is waited for before it is spoken.
+    """
 
     text: str
+    whole: bool = False
 
 
 @dataclass(frozen=True, slots=True)

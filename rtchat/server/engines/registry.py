@@ -24,6 +24,7 @@ from rtchat.server.engines.base import (
 )
 from rtchat.server.engines.espeak import EspeakTextToSpeech
 from rtchat.server.engines.sphinx import SphinxSpeechToText
+from rtchat.server.engines.tone import ToneTextToSpeech
 from rtchat.server.patience import Patience
 from rtchat.silero import SileroDetector
 
@@ -36,7 +37,7 @@ def local_now() -> datetime:
 VADS: dict[str, Callable[[], VoiceActivityDetector]] = {"silero": SileroDetector}
 STTS: dict[str, Callable[[], SpeechToText]] = {"pocketsphinx": SphinxSpeechToText}
 LLMS: dict[str, Callable[[], LanguageModel]] = {"rules": lambda: RuleAssistant(local_now)}
-TTSS: dict[str, Callable[[], TextToSpeech]] = {"espeak": EspeakTextToSpeech}
+TTSS: dict[str, Callable[[], TextToSpeech]] = {"espeak": EspeakTextToSpeech, "tone": ToneTextToSpeech}
 
 
 class LocalModels:

@@ -1,0 +1,1 @@
+"""Testing a voice agent against a server that behaves like the real one (docs/testing.md)."""
