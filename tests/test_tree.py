@@ -35,7 +35,7 @@ OF_MORE_THAN_A_MODULE = {
     "tests/server/dialogue/test_recorded.py": "the server's dialogue, on recorded clients",
 }
 # Folders of such tests.
-NO_MIRROR = ("e2e", "bench", "packaging")
+NO_MIRROR = ("e2e", "bench", "packaging", "clients")
 
 
 def modules() -> set[str]:

@@ -1,0 +1,184 @@
+"""The `openai` package for Python, sync and async: every event goes through its own types on the way in."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from openai import AsyncOpenAI, OpenAI
+
+MODEL = "gpt-realtime-2.1"
+WEATHER = {
+    "type": "function",
+    "name": "get_weather",
+    "description": "The weather in a city.",
+    "parameters": {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]},
+}
+HEARING = {"audio": {"input": {"transcription": {"model": "gpt-4o-mini-transcribe"}}}}
+
+
+def message(text: str) -> Any:
+    return {"type": "message", "role": "user", "content": [{"type": "input_text", "text": text}]}
+
+
+def pieces(pcm: bytes) -> Iterator[str]:
+    for at in range(0, len(pcm), 4800):
+        yield base64.b64encode(pcm[at : at + 4800]).decode()
+
+
+class Async:
+    """Reads events; an `error` among them is a failure of the test."""
+
+    def __init__(self, connection: Any) -> None:
+        self.it = connection
+
+    async def until(self, kind: str) -> list[Any]:
+        events: list[Any] = []
+        while not events or events[-1].type != kind:
+            events.append(await asyncio.wait_for(self.it.recv(), 30))
+            assert events[-1].type != "error", events[-1]
+        return events
+
+    async def hear(self, pcm: bytes) -> None:
+        for piece in pieces(pcm):
+            await self.it.input_audio_buffer.append(audio=piece)
+
+
+@pytest.fixture
+async def talk(served):
+    async with (
+        AsyncOpenAI(base_url=served.http, api_key="none") as client,
+        client.realtime.connect(model=MODEL) as connection,
+    ):
+        await connection.session.update(session={"type": "realtime", **HEARING})
+        talk = Async(connection)
+        await talk.until("session.updated")
+        yield talk
+
+
+def of(events: list[Any], kind: str) -> list[Any]:
+    return [event for event in events if event.type == kind]
+
+
+async def test_text(talk: Async) -> None:
+    await talk.it.conversation.item.create(item=message("What is two plus three?"))
+    await talk.it.response.create(response={"output_modalities": ["text"]})
+    events = await talk.until("response.done")
+    assert "5" in "".join(event.delta for event in of(events, "response.output_text.delta"))
+    assert events[-1].response.usage.output_tokens > 0
+
+
+async def test_voice(talk: Async, spoken: Callable[[str], bytes]) -> None:
+    await talk.hear(spoken("What is two plus three?"))
+    events = await talk.until("response.done")
+    if not (heard := of(events, "conversation.item.input_audio_transcription.completed")):
+        heard = [(await talk.until("conversation.item.input_audio_transcription.completed"))[-1]]
+    assert "two plus three" in heard[0].transcript.lower()
+    assert "5" in of(events, "response.output_audio_transcript.done")[0].transcript
+    sound = b"".join(base64.b64decode(event.delta) for event in of(events, "response.output_audio.delta"))
+    assert len(sound) > 24_000  # half a second
+
+
+async def test_a_tool(talk: Async, spoken: Callable[[str], bytes]) -> None:
+    await talk.it.session.update(session={"type": "realtime", "tools": [WEATHER]})
+    await talk.hear(spoken("What is the weather in London?"))
+    (call,) = (await talk.until("response.done"))[-1].response.output
+    assert (call.name, json.loads(call.arguments)) == ("get_weather", {"city": "London"})
+    output = json.dumps({"temperature_c": 17})
+    await talk.it.conversation.item.create(
+        item={"type": "function_call_output", "call_id": call.call_id, "output": output}
+    )
+    await talk.it.response.create()
+    (said,) = (await talk.until("response.done"))[-1].response.output
+    assert "17" in said.content[0].transcript
+
+
+async def test_barge_in_and_truncation(talk: Async, spoken: Callable[[str], bytes]) -> None:
+    await talk.it.conversation.item.create(item=message("Tell me a long story."))
+    await talk.it.response.create()
+    delta = (await talk.until("response.output_audio.delta"))[-1]
+    await talk.hear(spoken("What is two plus three?"))
+    cut = (await talk.until("response.done"))[-1].response
+    assert (cut.status, cut.status_details.reason) == ("cancelled", "turn_detected")
+    await talk.it.conversation.item.truncate(item_id=delta.item_id, content_index=0, audio_end_ms=50)
+    events = await talk.until("response.done")
+    assert [event.audio_end_ms for event in of(events, "conversation.item.truncated")] == [50]
+    assert "5" in events[-1].response.output[0].content[0].transcript
+
+
+async def test_cancel(talk: Async) -> None:
+    await talk.it.conversation.item.create(item=message("Tell me a long story."))
+    await talk.it.response.create()
+    await talk.until("response.output_audio.delta")
+    await talk.it.response.cancel()
+    response = (await talk.until("response.done"))[-1].response
+    assert (response.status, response.status_details.reason) == ("cancelled", "client_cancelled")
+
+
+async def test_an_ephemeral_key(served) -> None:
+    async with AsyncOpenAI(base_url=served.http, api_key="none") as client:
+        made = await client.realtime.client_secrets.create(
+            session={"type": "realtime", "model": MODEL, "instructions": "Say 'Ahoy'."}
+        )
+    assert made.value.startswith("ek_")
+    async with (
+        AsyncOpenAI(base_url=served.http, api_key=made.value) as client,
+        client.realtime.connect(model=MODEL) as connection,
+    ):
+        created = await asyncio.wait_for(connection.recv(), 30)
+    assert created.type == "session.created"
+    assert created.session.instructions == "Say 'Ahoy'."
+
+
+# This client calls the package below it in a way that its newest version warns about.
+@pytest.mark.filterwarnings("ignore:connect.. must be used as a context manager:DeprecationWarning")
+def test_the_sync_client(served, spoken: Callable[[str], bytes]) -> None:
+    """One conversation: typed, spoken, cut short, cancelled."""
+    with (
+        OpenAI(base_url=served.http, api_key="none") as client,
+        client.realtime.connect(model=MODEL) as connection,
+    ):
+
+        def until(kind: str) -> list[Any]:
+            events: list[Any] = []
+            for event in connection:
+                assert event.type != "error", event
+                events.append(event)
+                if event.type == kind:
+                    return events
+            raise AssertionError(f"the connection ended before {kind}")
+
+        until("session.created")
+        connection.conversation.item.create(item=message("What is two plus three?"))
+        connection.response.create(response={"output_modalities": ["text"]})
+        assert "5" in until("response.done")[-1].response.output[0].content[0].text
+        connection.session.update(session={"type": "realtime", "tools": [WEATHER]})
+        for piece in pieces(spoken("What is the weather in London?")):
+            connection.input_audio_buffer.append(audio=piece)
+        (call,) = until("response.done")[-1].response.output
+        assert call.name == "get_weather"
+        output = json.dumps({"temperature_c": 17})
+        connection.conversation.item.create(
+            item={"type": "function_call_output", "call_id": call.call_id, "output": output}
+        )
+        connection.response.create()
+        assert "17" in until("response.done")[-1].response.output[0].content[0].transcript
+        connection.conversation.item.create(item=message("Tell me a long story."))
+        connection.response.create()
+        delta = until("response.output_audio.delta")[-1]
+        for piece in pieces(spoken("What is two plus three?")):
+            connection.input_audio_buffer.append(audio=piece)
+        assert until("response.done")[-1].response.status == "cancelled"
+        connection.conversation.item.truncate(item_id=delta.item_id, content_index=0, audio_end_ms=50)
+        events = until("response.done")
+        assert of(events, "conversation.item.truncated")
+        assert "5" in events[-1].response.output[0].content[0].transcript
+        connection.conversation.item.create(item=message("Tell me a long story."))
+        connection.response.create()
+        until("response.output_audio.delta")
+        connection.response.cancel()
+        assert until("response.done")[-1].response.status_details.reason == "client_cancelled"
