@@ -127,6 +127,13 @@ def serve(
     clock: Annotated[
         Time, typer.Option("--clock", help="virtual: delays take no time, and every run is alike.")
     ] = Time.REAL,
+    allow_mcp: Annotated[
+        bool | None,
+        typer.Option(
+            "--allow-mcp/--no-mcp",
+            help="Call the MCP servers that clients name; without a flag, only if just this machine can come.",
+        ),
+    ] = None,
 ) -> None:
     """Serve the Realtime API on this machine.
 
@@ -164,6 +171,7 @@ def serve(
         ),
         log="json" if log is LogStyle.JSON else "text" if log is LogStyle.TEXT else None,
         stage=_stage(script, seed, clock),
+        mcp=allow_mcp,
     )
     ended_by = asyncio.run(run.serve(config))
     raise typer.Exit(130 if ended_by is signal.SIGINT else 0)

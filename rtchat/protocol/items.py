@@ -78,12 +78,13 @@ class McpTool(Model):
 
 
 class McpListToolsItem(Tagged):
-    """What an MCP server offers."""
+    """What an MCP server offers. `error` (of the embedded server only) is why it could not be asked."""
 
     type: Literal["mcp_list_tools"] = "mcp_list_tools"
     server_label: str
     tools: list[McpTool]
     id: str | None = None
+    error: str | None = None
 
 
 class McpCallItem(Tagged):
@@ -110,10 +111,10 @@ class McpApprovalRequestItem(Tagged):
 
 
 class McpApprovalResponseItem(Tagged):
-    """Yes or no to an approval request."""
+    """Yes or no to an approval request. Clients may leave the id to the server."""
 
     type: Literal["mcp_approval_response"] = "mcp_approval_response"
-    id: str
+    id: str | None = None
     approval_request_id: str
     approve: bool
     reason: str | None = None

@@ -17,6 +17,7 @@ from rtchat.protocol import wire
 from rtchat.protocol.client_events import SessionUpdate
 from rtchat.protocol.server_events import ErrorEvent
 from rtchat.protocol.translation import TranslationUpdate
+from rtchat.server import mcp_client
 from rtchat.server.client_secrets import MAX_BODY, PREFIX, ClientSecrets, Preset, model_of, read_request
 from rtchat.server.dialogue import Dialogue
 from rtchat.server.dialogue.checks import Rejected
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 
 ASSISTANT = "rtchat-assistant"
 """The built-in assistant under its own name."""
+MCP_OFF = "This server calls no MCP servers: it must be started with --allow-mcp, or listen on this machine only."
 _PAIR = re.compile(r"apertium:\w+-\w+")
 
 
@@ -52,6 +54,7 @@ class Server:
         journal: Where lines about it go.
         client_secrets: Where ephemeral keys are kept.
         stage: What a test puts around each session.
+        mcp: Are MCP servers called that clients name?
     """
 
     def __init__(
@@ -63,9 +66,11 @@ class Server:
         journal: Journal | None = None,
         client_secrets: ClientSecrets | None = None,
         stage: Stage | None = None,
+        mcp: bool = True,
     ) -> None:
         self._engines = engines
         self._stage = stage or Stage()
+        self._no_mcp = None if mcp and mcp_client.installed() else mcp_client.NOT_INSTALLED if mcp else MCP_OFF
         self._keys = Keys(keys)
         self._limits = limits or Limits()
         self._journal = journal or Journal()
@@ -217,7 +222,10 @@ class Server:
             transcribes = preset.session.type == "transcription"
         kind: Kind = "transcription" if transcribes else "realtime"
         model = "" if transcribes else check_model(asked)
-        return Dialogue(model=model, new_id=ids, expires_at=expires_at, kind=kind, preset=preset), kind, model
+        dialogue = Dialogue(
+            model=model, new_id=ids, expires_at=expires_at, kind=kind, preset=preset, no_mcp=self._no_mcp
+        )
+        return dialogue, kind, model
 
     async def _serve(self, visit: Visit, live: Live) -> None:
         self.metrics.began(visit.kind)

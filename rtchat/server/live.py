@@ -26,6 +26,7 @@ from rtchat.server.dialogue.sound import Rate
 from rtchat.server.engines.base import WordMark
 from rtchat.server.hosting import abort
 from rtchat.server.limits import Limits, minutes
+from rtchat.server.mcp_client import McpClients, McpFailure
 from rtchat.server.outbox import Outbox
 from rtchat.server.overdue import Overdue
 from rtchat.server.patience import Patience
@@ -104,6 +105,7 @@ class Live:
         self._to_say: dict[str, asyncio.Queue[sig.Speak]] = {}
         self._ears: Ears | None = None
         self._patience: Patience = getattr(engines, "patience", None) or Patience()
+        self._mcp = McpClients()
         self._later: set[Handle] = set()
         self._writer: asyncio.Task[None] | None = None
         self.tally = Tally()
@@ -128,6 +130,7 @@ class Live:
             for handle in self._later:
                 handle.cancel()
             await _cancelled([*self._tasks, writer, watch])
+            await self._mcp.close()
             self.tally.audio_in_s = self.heard_s
             self.closed.set()
 
@@ -246,6 +249,10 @@ class Live:
                 self._say(effect)
             case sig.Translate():
                 self._start(self._translate(effect))
+            case sig.ListTools():
+                self._start(self._list_tools(effect))
+            case sig.CallTool():
+                self._start(self._call_tool(effect))
             case sig.Abort():
                 self._to_say.pop(effect.response_id, None)
                 for task in self._working.pop(effect.response_id, ()):
@@ -341,6 +348,18 @@ class Live:
             self._feed(sig.Translated(asked.key, text))
         except Exception as error:
             self._feed(sig.NotTranslated(asked.key, reason(error)))
+
+    async def _list_tools(self, asked: sig.ListTools) -> None:
+        try:
+            self._feed(sig.ToolsListed(asked.key, await self._mcp.tools(asked.server)))
+        except Exception as error:
+            self._feed(sig.ToolsNotListed(asked.key, reason(error)))
+
+    async def _call_tool(self, asked: sig.CallTool) -> None:
+        try:
+            self._feed(sig.ToolCalled(asked.key, await self._mcp.call(asked.server, asked.name, asked.arguments)))
+        except McpFailure as failure:
+            self._feed(sig.ToolFailed(asked.key, failure.as_error()))
 
     def _say(self, asked: sig.Speak) -> None:
         if asked.response_id not in self._to_say:

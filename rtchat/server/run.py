@@ -45,6 +45,7 @@ class ServerConfig:
         limits: What the server takes on.
         log: Style of the lines on standard error about sessions; None for none.
         stage: What a test puts around each session: a scenario, faults, a seed.
+        mcp: Are MCP servers called that clients name? None: if only this machine can come.
     """
 
     host: str = "127.0.0.1"
@@ -59,6 +60,7 @@ class ServerConfig:
     limits: Limits = field(default_factory=Limits)
     log: Style | None = None
     stage: Stage = field(default_factory=Stage)
+    mcp: bool | None = None
 
     @property
     def keys(self) -> tuple[str, ...]:
@@ -93,7 +95,14 @@ async def _running(
     encryption = tls.context(config.tls) if config.tls else None
     used = engines or build(config)
     journal = Journal(config.log)
-    server = Server(used, keys=config.keys, limits=config.limits, journal=journal, stage=config.stage)
+    server = Server(
+        used,
+        keys=config.keys,
+        limits=config.limits,
+        journal=journal,
+        stage=config.stage,
+        mcp=_may_call_mcp(config),
+    )
     async with _ending(None if engines else used):
         with listening(config) as listener, closing(journal):
             async with _listening_on(listener, server, config, encryption) as url:
@@ -219,6 +228,11 @@ async def _ending(engines: registry.Engines | None) -> AsyncIterator[None]:
     finally:
         if engines is not None:
             await engines.close()
+
+
+def _may_call_mcp(config: ServerConfig) -> bool:
+    """Clients name the addresses that are then called from here; beyond this machine that takes a decision."""
+    return _is_loopback(config.host) if config.mcp is None else config.mcp
 
 
 def _is_loopback(host: str) -> bool:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from rtchat.protocol import server_events as ev
 from rtchat.protocol.config import ResponseParams
 from rtchat.server.dialogue.checks import Rejected
+from rtchat.server.dialogue.mcp_calls import McpCalls
 from rtchat.server.dialogue.response import Answer, Plan, Status
 from rtchat.server.dialogue.signals import (
     Abort,
@@ -44,6 +45,7 @@ class Answers:
     def __init__(self, context: Context) -> None:
         self._context = context
         self._running: dict[str, _Running] = {}
+        self.calls = McpCalls(context)
         self._tokens_left = TOKEN_LIMIT
 
     @property
@@ -69,11 +71,15 @@ class Answers:
                 f"Conversation already has an active response in progress: {self.active.id}. Wait until the "
                 "response is finished before creating a new one.",
             )
+        context.mcp.check(params.tools, "response.tools")
         own = None if params.input is None else context.store.resolve(params.input, context.new_id)
         answer = Answer(plan, context.store, context.new_id, context.conversation_id)
         self._running[answer.id] = running = _Running(answer, own)
         answer.waits_for = {entry.id for entry in self._given(running) if entry.awaits_words}
         effects: list[Effect] = [Emit(event) for event in answer.created()]
+        if params.tools is not None and plan.mcp:
+            effects += context.mcp.name(plan.mcp)
+            answer.waits_for |= context.mcp.unlisted(plan.mcp)
         return effects if answer.waits_for else effects + self._think(running)
 
     def understood(self, item_id: str, failure: str | None = None) -> list[Effect]:
@@ -133,11 +139,17 @@ class Answers:
     def _piece(self, answer: Answer, piece: TextPiece | ToolCall) -> list[Effect]:
         if isinstance(piece, ToolCall):
             said = self._say(answer, answer.sentences.rest())
-            return said if answer.cut_short else [*said, *(Emit(event) for event in answer.add_call(piece))]
+            return said if answer.cut_short else [*said, *self._call(answer, piece)]
         if answer.plan.modality == "text":
             return self._say(answer, [piece.text])
         sentences = answer.sentences.feed(piece.text)
         return self._say(answer, [*sentences, *answer.sentences.rest()] if piece.whole else sentences)
+
+    def _call(self, answer: Answer, call: ToolCall) -> list[Effect]:
+        offers = self._context.offers(answer.plan) if answer.plan.mcp else []
+        if offer := next((one for one in offers if one.shown == call.name), None):
+            return self.calls.begin(answer, offer, call.arguments)
+        return [Emit(event) for event in answer.add_call(call)]
 
     def _say(self, answer: Answer, texts: list[str]) -> list[Effect]:
         """Text as it comes, or sentences to be spoken."""
@@ -172,7 +184,7 @@ class Answers:
         self._tokens_left = max(0, self._tokens_left - answer.tokens())
         limit = ev.RateLimit(name="tokens", limit=TOKEN_LIMIT, remaining=self._tokens_left, reset_seconds=0.0)
         effects.append(self._context.emit(ev.RateLimitsUpdated, rate_limits=[limit]))
-        return effects
+        return effects + self.calls.over(answer.id)
 
 
 def spoken_language(model: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from typing import Any
+from urllib.parse import urlsplit
 
 from pydantic import ValidationError
 
@@ -156,7 +157,7 @@ def check_unknown(raw: Any, known: Any, path: str = "") -> None:
             check_unknown(value, kept, f"{path}[{index}]")
 
 
-_ITEM_TYPES = ("message", "function_call", "function_call_output")
+_ITEM_TYPES = ("message", "function_call", "function_call_output", "mcp_approval_response")
 # Role -> what its messages are made of, and the field that must be there.
 _CONTENT: Mapping[str, Mapping[str, str]] = {
     "system": {"input_text": "text"},
@@ -233,13 +234,34 @@ def _check_values(raw: dict[str, Any]) -> None:
 
 def _check_tool(tool: dict[str, Any], path: str) -> None:
     if tool.get("type") == "mcp":
-        raise Rejected(
-            "invalid_value",
-            "This server calls no MCP servers by itself; offer their tools as functions of the client.",
-            f"{path}.type",
-        )
-    if not tool.get("name"):
+        _check_mcp(tool, path)
+    elif not tool.get("name"):
         raise Rejected("missing_required_parameter", f"Missing required parameter: '{path}.name'.", f"{path}.name")
+
+
+def _check_mcp(tool: dict[str, Any], path: str) -> None:
+    """What can be said of an MCP server before anybody is asked; a response may name one of the session's."""
+    for other in ("connector_id", "tunnel_id"):
+        if tool.get(other) is not None:
+            message = f"This server reaches MCP servers by 'server_url' only; it has no '{other}'."
+            raise Rejected("invalid_value", message, f"{path}.{other}")
+    url = tool.get("server_url")
+    if url is None and path.startswith("session."):
+        message = f"Missing required parameter: '{path}.server_url'."
+        raise Rejected("missing_required_parameter", message, f"{path}.server_url")
+    if not tool["server_label"]:
+        raise Rejected("invalid_value", f"Invalid '{path}.server_label': empty.", f"{path}.server_label")
+    if url is not None and not _is_http(url):
+        message = f"Invalid '{path}.server_url': expected an address that begins with http:// or https://."
+        raise Rejected("invalid_value", message, f"{path}.server_url")
+
+
+def _is_http(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # no port is written like that
+        return False
 
 
 def _at(raw: Any, path: str) -> Any:

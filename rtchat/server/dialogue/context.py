@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import InitVar, dataclass, field
 from typing import Any
 
 from rtchat.protocol.server_events import ErrorEvent
 from rtchat.server.dialogue.checks import Rejected
 from rtchat.server.dialogue.items import Entry, Store, messages
+from rtchat.server.dialogue.mcp import McpServers, Offer
 from rtchat.server.dialogue.response import Plan
 from rtchat.server.dialogue.settings import Settings
 from rtchat.server.dialogue.signals import Emit
@@ -25,6 +26,7 @@ class Context:
         new_id: Makes an id with a prefix: `event_…`, `item_…`.
         conversation_id: Of the conversation.
         store: Its items.
+        mcp: The MCP servers that the client named.
     """
 
     settings: Settings
@@ -32,6 +34,11 @@ class Context:
     new_id: Callable[[str], str]
     conversation_id: str
     store: Store = field(default_factory=Store)
+    no_mcp: InitVar[str | None] = None
+    mcp: McpServers = field(init=False)
+
+    def __post_init__(self, no_mcp: str | None) -> None:
+        self.mcp = McpServers(self.store, self.new_id, no_mcp)
 
     def emit(self, event: type[Any], **fields: Any) -> Emit:
         """An event with an id of its own."""
@@ -41,13 +48,22 @@ class Context:
         """A refusal as the API tells it."""
         return self.emit(ErrorEvent, error=rejected.detail())
 
+    def offers(self, plan: Plan) -> list[Offer]:
+        """The tools of MCP servers that this response may call."""
+        return self.mcp.offers(plan.mcp, (tool["name"] for tool in plan.tools), plan.mcp_choice)
+
     def prompt(self, plan: Plan, entries: list[Entry]) -> Prompt:
         """What the language model is given."""
+        offers = self.offers(plan) if plan.mcp else []
+        choice = plan.tool_choice
+        if plan.mcp_choice and not (offers and plan.mcp_choice.name is None):
+            choice = offers[0].shown if offers else "auto"
+        own = [] if plan.mcp_choice else plan.tools
         return Prompt(
             instructions=plan.instructions,
             messages=messages(entries, self.store),
-            tools=plan.tools,
-            tool_choice=plan.tool_choice,
+            tools=[*own, *(offer.as_function() for offer in offers)],
+            tool_choice=choice,
             model=self.model,
             parallel_tool_calls=plan.parallel_tool_calls,
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,6 +14,7 @@ from rtchat.protocol.items import (
     FunctionCallOutputItem,
     Item,
     ItemReference,
+    McpCallItem,
     MessageItem,
 )
 from rtchat.server.dialogue.checks import Rejected
@@ -237,6 +239,10 @@ def messages(entries: Sequence[Entry], store: Store) -> list[Message]:
         elif isinstance(item, FunctionCallOutputItem):
             name = names.get(item.call_id) or store.call_name(item.call_id)
             told.append(Message("tool", item.output, name, item.call_id))
+        elif isinstance(item, McpCallItem) and (item.output is not None or item.error):
+            answer = json.dumps({"error": item.error}) if item.output is None else item.output
+            told.append(Message("call", item.arguments, item.name, item.id))
+            told.append(Message("tool", answer, item.name, item.id))
         elif isinstance(item, MessageItem):
             text = _text(entry)
             if text or not entry.cut:  # an answer of which nothing was heard was never given

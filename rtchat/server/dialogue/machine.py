@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 from rtchat.protocol import client_events as ask
 from rtchat.protocol import server_events as ev
+from rtchat.protocol.config import RealtimeSession
+from rtchat.protocol.items import McpApprovalResponseItem
 from rtchat.server.dialogue.answers import Answers
 from rtchat.server.dialogue.checks import Rejected, read
 from rtchat.server.dialogue.context import Context
@@ -26,6 +28,10 @@ from rtchat.server.dialogue.signals import (
     NotRecognised,
     Recognised,
     Spoke,
+    ToolCalled,
+    ToolFailed,
+    ToolsListed,
+    ToolsNotListed,
 )
 
 if TYPE_CHECKING:
@@ -43,6 +49,7 @@ class Dialogue:
         expires_at: When the session ends, in Unix seconds.
         kind: Conversation or transcription.
         preset: What the session starts with, as the update that would have made it so.
+        no_mcp: Why MCP servers are not called, as a sentence; None when they are.
     """
 
     def __init__(
@@ -53,9 +60,10 @@ class Dialogue:
         expires_at: int,
         kind: Kind = "realtime",
         preset: ask.SessionUpdate | None = None,
+        no_mcp: str | None = None,
     ) -> None:
         settings = Settings(kind=kind, model=model, session_id=new_id("sess"), expires_at=expires_at)
-        self._context = Context(settings, model, new_id, new_id("conv"))
+        self._context = Context(settings, model, new_id, new_id("conv"), no_mcp=no_mcp)
         self._listening = Listening(self._context)
         self._answers = Answers(self._context)
         self._sounding: dict[str, float] = {}  # response -> position at which its sound began
@@ -88,6 +96,10 @@ class Dialogue:
             failure = told.reason if isinstance(told, NotRecognised) else None
             effects = self._listening.told(told)
             return [*effects, *self._answers.understood(self._listening.hearing.item_of(told.key), failure)]
+        if isinstance(told, ToolsListed | ToolsNotListed):
+            return [*self._context.mcp.told(told), *self._answers.understood(told.key)]
+        if isinstance(told, ToolCalled | ToolFailed):
+            return self._answers.calls.told(told)
         if isinstance(told, Deaf):
             self._listening.deaf()
             return [self._context.error(Rejected("engine_error", told.reason, kind="server_error"))]
@@ -147,17 +159,25 @@ class Dialogue:
     def _update(self, event: ask.SessionUpdate) -> list[Effect]:
         context = self._context
         spoken = any(entry.assistant_audio for entry in context.store)
+        tools = event.session.tools if isinstance(event.session, RealtimeSession) else None
+        context.mcp.check(tools, "session.tools")
         context.settings.update(event.session, assistant_audio=spoken)
+        before, after = context.mcp.configure(tools) if tools is not None else ([], [])
         updated = context.emit(ev.SessionUpdated, session=context.settings.session)
-        return [*self._listening.configure(), updated]
+        return [*self._listening.configure(), *before, updated, *after]
 
     def _create(self, event: ask.ItemCreate) -> list[Effect]:
         context = self._context
+        decision = event.item if isinstance(event.item, McpApprovalResponseItem) else None
+        if decision:
+            self._answers.calls.check(decision)
         entry = entry_of(event.item, context.new_id)
         previous = context.store.add(entry, after=event.previous_item_id)
         effects: list[Effect] = [
             context.emit(shown, previous_item_id=previous, item=entry.item) for shown in (ev.ItemAdded, ev.ItemDone)
         ]
+        if decision:
+            effects += self._answers.calls.decide(decision)
         return [*effects, *self._listening.hearing.begin(entry)] if entry.awaits_words else effects
 
     def _window(self, probability: float) -> list[Effect]:

@@ -13,14 +13,16 @@ from rtchat.protocol import server_events as ev
 from rtchat.protocol.base import Event
 from rtchat.protocol.config import (
     FunctionTool,
+    McpTool,
     RealtimeSession,
     ResponseAudio,
     ResponseAudioOutput,
     ResponseParams,
     ToolChoiceFunction,
+    ToolChoiceMcp,
     VoiceId,
 )
-from rtchat.protocol.items import ContentPart, FunctionCallItem, MessageItem
+from rtchat.protocol.items import ContentPart, FunctionCallItem, McpCallItem, MessageItem
 from rtchat.server.dialogue.heard import Said
 from rtchat.server.dialogue.items import Entry, Store
 from rtchat.server.dialogue.sentences import Sentences
@@ -34,7 +36,10 @@ NewId = Callable[[str], str]
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a response is to be: the session's settings with the overrides of `response.create`."""
+    """What a response is to be: the session's settings with the overrides of `response.create`.
+
+    `tools` are the client's functions; `mcp` and `mcp_choice` are what it said of MCP servers (`mcp.McpServers`).
+    """
 
     instructions: str
     modality: Literal["text", "audio"]
@@ -47,6 +52,8 @@ class Plan:
     metadata: dict[str, str] | None
     in_conversation: bool
     parallel_tool_calls: bool = True
+    mcp: Sequence[McpTool] = ()
+    mcp_choice: ToolChoiceMcp | None = None
 
     @classmethod
     def of(cls, session: RealtimeSession, params: ResponseParams) -> Plan:
@@ -65,10 +72,12 @@ class Plan:
             speed=out.speed or 1.0,
             max_output_tokens=params.max_output_tokens or session.max_output_tokens or "inf",
             tools=[_tool(tool) for tool in tools or () if isinstance(tool, FunctionTool)],
-            tool_choice=choice.name if isinstance(choice, ToolChoiceFunction) else str(choice or "auto"),
+            tool_choice=_choice(choice),
             metadata=params.metadata,
             in_conversation=params.conversation != "none",
             parallel_tool_calls=False not in (params.parallel_tool_calls, session.parallel_tool_calls),
+            mcp=[tool for tool in tools or () if isinstance(tool, McpTool)],
+            mcp_choice=choice if isinstance(choice, ToolChoiceMcp) else None,
         )
 
     @property
@@ -190,14 +199,49 @@ class Answer:
             arguments="",
         )
         entry = Entry(item)
-        events = self._added(entry)
+        events = self.begin_item(entry)
         self._text_tokens += text_tokens(call.arguments)
         where: dict[str, Any] = {"response_id": self.id, "output_index": output_index, "item_id": entry.id}
         where["call_id"] = item.call_id
         events.append(self._event(ev.FunctionArgumentsDelta, **where, delta=call.arguments))
         events.append(self._event(ev.FunctionArgumentsDone, **where, name=call.name, arguments=call.arguments))
         entry.item = item.model_copy(update={"status": "completed", "arguments": call.arguments})
-        return events + self._item_done(entry, output_index)
+        return events + self.end_item(entry, output_index)
+
+    def add_mcp_call(self, item: McpCallItem, arguments: str) -> tuple[Entry, int, list[Event]]:
+        """A call to an MCP server, which may outlive the response: its entry, its index, the events so far."""
+        entry, output_index = Entry(item), len(self._entries)
+        events = self.begin_item(entry)
+        self._text_tokens += text_tokens(arguments)
+        where: dict[str, Any] = {"response_id": self.id, "output_index": output_index, "item_id": entry.id}
+        events.append(self._event(ev.McpArgumentsDelta, **where, delta=arguments))
+        events.append(self._event(ev.McpArgumentsDone, **where, arguments=arguments))
+        entry.item = item.model_copy(update={"arguments": arguments})
+        return entry, output_index, events
+
+    def add_item(self, entry: Entry) -> list[Event]:
+        """An item that is whole at once."""
+        output_index = len(self._entries)
+        return self.begin_item(entry) + self.end_item(entry, output_index)
+
+    def begin_item(self, entry: Entry) -> list[Event]:
+        """Another item of its output, in the conversation too unless this is out of band."""
+        where = {"response_id": self.id, "output_index": len(self._entries)}
+        self._entries.append(entry)
+        events = [self._event(ev.OutputItemAdded, **where, item=entry.item)]
+        if self.plan.in_conversation:
+            previous = self._store.add(entry)
+            events.append(self._event(ev.ItemAdded, previous_item_id=previous, item=entry.item))
+        return events
+
+    def end_item(self, entry: Entry, output_index: int) -> list[Event]:
+        """That item is as it will stay."""
+        events: list[Event] = []
+        if self.plan.in_conversation:
+            previous = self._store.previous_id(entry.id)
+            events.append(self._event(ev.ItemDone, previous_item_id=previous, item=entry.item))
+        done = self._event(ev.OutputItemDone, response_id=self.id, output_index=output_index, item=entry.item)
+        return [*events, done]
 
     def finish(self, status: Status, reason: str | None = None) -> list[Event]:
         """It is over.
@@ -228,7 +272,7 @@ class Answer:
         item = MessageItem(id=self._new_id("item"), status="in_progress", role="assistant", content=[])
         entry = Entry(item)
         self._message = _Message(entry, len(self._entries))
-        events = self._added(entry)
+        events = self.begin_item(entry)
         part = (
             ContentPart(type="audio", transcript="")
             if self.plan.modality == "audio"
@@ -259,29 +303,12 @@ class Answer:
             changes["content"] = [self._content(text)]
         message.entry.item = message.entry.item.model_copy(update=changes)
         self._message = None
-        return events + self._item_done(message.entry, message.output_index)
+        return events + self.end_item(message.entry, message.output_index)
 
     def _content(self, text: str) -> ContentPart:
         if self.plan.modality == "audio":
             return ContentPart(type="output_audio", transcript=text)
         return ContentPart(type="output_text", text=text)
-
-    def _added(self, entry: Entry) -> list[Event]:
-        where = {"response_id": self.id, "output_index": len(self._entries)}
-        self._entries.append(entry)
-        events = [self._event(ev.OutputItemAdded, **where, item=entry.item)]
-        if self.plan.in_conversation:
-            previous = self._store.add(entry)
-            events.append(self._event(ev.ItemAdded, previous_item_id=previous, item=entry.item))
-        return events
-
-    def _item_done(self, entry: Entry, output_index: int) -> list[Event]:
-        events: list[Event] = []
-        if self.plan.in_conversation:
-            previous = self._store.previous_id(entry.id)
-            events.append(self._event(ev.ItemDone, previous_item_id=previous, item=entry.item))
-        done = self._event(ev.OutputItemDone, response_id=self.id, output_index=output_index, item=entry.item)
-        return [*events, done]
 
     def _part(self, event: type[ev.PartEvent], **fields: Any) -> Event:
         assert self._message is not None
@@ -324,6 +351,12 @@ def _details(status: str, reason: str | None) -> ev.StatusDetails | None:
         error = ev.StatusError(type="server_error", code="engine_error", message=reason)
         return ev.StatusDetails(type="failed", error=error)
     return ev.StatusDetails(type=status, reason=reason) if reason else None
+
+
+def _choice(choice: Any) -> str:
+    if isinstance(choice, ToolChoiceMcp):
+        return "required"
+    return choice.name if isinstance(choice, ToolChoiceFunction) else str(choice or "auto")
 
 
 def _tool(tool: FunctionTool) -> dict[str, Any]:

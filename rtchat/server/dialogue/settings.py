@@ -16,6 +16,8 @@ DEFAULT_INSTRUCTIONS = (
     "you can't do human things in the real world. Your voice and personality should be warm and engaging, with a "
     "lively and playful tone. Talk quickly. You should always call a function if you can."
 )
+HIDDEN = "<redacted>"
+"""Told back instead of a secret."""
 PCM: dict[str, Any] = {"type": "audio/pcm", "rate": 24_000}
 
 _NULLABLE = {
@@ -196,7 +198,19 @@ def _merged(values: dict[str, Any], changes: dict[str, Any], server_vad: dict[st
         elif name == "format" and change["type"] == "audio/pcm":
             result[name] = {**PCM, **AudioPcm(**change).model_dump(exclude_none=True)}
         elif name == "tools":
-            result[name] = [{"description": None, "parameters": None, **tool} for tool in change]
+            result[name] = [_tool(tool) for tool in change]
         else:
             result[name] = change
     return result
+
+
+def _tool(tool: dict[str, Any]) -> dict[str, Any]:
+    """A tool as the session shows it: with its nulls, without the secrets for its MCP server."""
+    if tool["type"] == "function":
+        return {"description": None, "parameters": None, **tool}
+    shown = dict(tool)
+    if shown.get("authorization") is not None:
+        shown["authorization"] = HIDDEN
+    if shown.get("headers") is not None:
+        shown["headers"] = dict.fromkeys(shown["headers"], HIDDEN)
+    return shown

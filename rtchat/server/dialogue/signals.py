@@ -5,11 +5,24 @@ No clock is read: positions are counted in the sound that was appended.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from rtchat.protocol.items import McpTool
     from rtchat.server.engines.base import Prompt, TextPiece, ToolCall, WordMark
+
+
+@dataclass(frozen=True, slots=True)
+class McpServer:
+    """An MCP server that a client named: its address, and the HTTP headers (secrets, mostly) that it wants."""
+
+    label: str
+    url: str
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+
 
 # --- inputs -----------------------------------------------------------------------------------------------
 
@@ -121,6 +134,38 @@ class NotTranslated:
 
 
 @dataclass(frozen=True, slots=True)
+class ToolsListed:
+    """What the MCP server of a `ListTools` offers."""
+
+    key: str
+    tools: tuple[McpTool, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ToolsNotListed:
+    """The MCP server of a `ListTools` could not be asked, and why."""
+
+    key: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCalled:
+    """What the tool of a `CallTool` answered."""
+
+    key: str
+    output: str
+
+
+@dataclass(frozen=True, slots=True)
+class ToolFailed:
+    """The `CallTool` failed: `error` is the item's, with `type` and `message`, most with a `code`."""
+
+    key: str
+    error: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
 class Expired:
     """The session has lasted as long as it may; `lasted` says how long that is."""
 
@@ -147,6 +192,10 @@ Input = (
     | SpeechEnded
     | Translated
     | NotTranslated
+    | ToolsListed
+    | ToolsNotListed
+    | ToolCalled
+    | ToolFailed
     | Expired
 )
 
@@ -238,6 +287,24 @@ class Translate:
 
 
 @dataclass(frozen=True, slots=True)
+class ListTools:
+    """Ask this MCP server for its tools. Answer: `ToolsListed` or `ToolsNotListed` of the same key."""
+
+    key: str
+    server: McpServer
+
+
+@dataclass(frozen=True, slots=True)
+class CallTool:
+    """Call a tool of this MCP server; `arguments` is JSON text. Answer: `ToolCalled` or `ToolFailed`."""
+
+    key: str
+    server: McpServer
+    name: str
+    arguments: str
+
+
+@dataclass(frozen=True, slots=True)
 class Abort:
     """Stop all work for this response; nothing more of it is wanted."""
 
@@ -292,6 +359,8 @@ Effect = (
     | Think
     | Speak
     | Translate
+    | ListTools
+    | CallTool
     | Abort
     | Close
     | After

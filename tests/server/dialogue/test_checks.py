@@ -11,6 +11,10 @@ def session(**fields):
     return {"type": "session.update", "session": {"type": "realtime", **fields}}
 
 
+def mcp(**fields):
+    return {"type": "mcp", "server_label": "x", **fields}
+
+
 def listening(**fields):
     return session(audio={"input": fields})
 
@@ -66,7 +70,19 @@ def message(*parts, role="user"):
         (session(audio={"output": {"voice": "bob"}}), "invalid_value", "session.audio.output.voice"),
         (session(audio={"output": {"voice": {"id": "v"}}}), "invalid_value", "session.audio.output.voice"),
         (session(tools=[{"type": "function"}]), "missing_required_parameter", "session.tools[0].name"),
-        (session(tools=[{"type": "mcp", "server_label": "x"}]), "invalid_value", "session.tools[0].type"),
+        (session(tools=[mcp()]), "missing_required_parameter", "session.tools[0].server_url"),
+        (session(tools=[mcp(server_url="file:///etc")]), "invalid_value", "session.tools[0].server_url"),
+        (session(tools=[mcp(server_url="http://x:y/")]), "invalid_value", "session.tools[0].server_url"),
+        (
+            session(tools=[mcp(connector_id="connector_gmail")]),
+            "invalid_value",
+            "session.tools[0].connector_id",
+        ),
+        (
+            session(tools=[{**mcp(server_url="http://x/"), "server_label": ""}]),
+            "invalid_value",
+            "session.tools[0].server_label",
+        ),
         (session(tools=[{"name": "f"}]), "missing_required_parameter", "session.tools[0].type"),
         (session(tools=[{"type": "gun"}]), "invalid_value", "session.tools[0].type"),
         ({"type": "input_audio_buffer.append"}, "missing_required_parameter", "audio"),
