@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from rtchat.protocol import server_events as ev
 from rtchat.protocol.config import ResponseParams
+from rtchat.protocol.items import FunctionCallItem, FunctionCallOutputItem
 from rtchat.server.dialogue.checks import Rejected
 from rtchat.server.dialogue.mcp_calls import McpCalls
 from rtchat.server.dialogue.response import Answer, Plan, Status
@@ -22,15 +23,23 @@ from rtchat.server.dialogue.signals import (
     Thought,
     ThoughtEnded,
 )
-from rtchat.server.dialogue.usage import input_tokens
+from rtchat.server.dialogue.usage import entry_tokens, fixed_tokens, input_tokens
+from rtchat.server.dialogue.window import TooLong, kept
 from rtchat.server.engines.base import TextPiece, ToolCall
 
 if TYPE_CHECKING:
     from rtchat.server.dialogue.context import Context
     from rtchat.server.dialogue.items import Entry
+    from rtchat.server.engines.base import Prompt
 
 TOKEN_LIMIT = 15_000_000
 """What `rate_limits.updated` says (recorded); nothing is limited here."""
+TOO_LONG = ev.StatusError(
+    type="invalid_request_error",
+    code="context_length_exceeded",
+    message="Your input exceeds the context window of this model. Please adjust your input and try again.",
+)
+"""Uncertain: the words of the service's other APIs."""
 
 
 @dataclass(slots=True)
@@ -170,15 +179,47 @@ class Answers:
         return effects
 
     def _think(self, running: _Running) -> list[Effect]:
+        plan = running.answer.plan
+        try:
+            self._drop(running, self._context.prompt(plan, []))
+        except TooLong:
+            return self._end(running.answer, "failed", TOO_LONG)
         entries = self._given(running)
-        prompt = self._context.prompt(running.answer.plan, entries)
+        prompt = self._context.prompt(plan, entries)
         running.answer.given = input_tokens(prompt, entries)
         return [Think(running.answer.id, prompt)]
 
     def _given(self, running: _Running) -> list[Entry]:
-        return list(self._context.store) if running.own_input is None else running.own_input
+        if running.own_input is not None:
+            return running.own_input
+        return [entry for entry in self._context.store if not entry.dropped]
 
-    def _end(self, answer: Answer, status: Status, reason: str | None = None) -> list[Effect]:
+    def _drop(self, running: _Running, prompt: Prompt) -> None:
+        """Drop the oldest items for good that the model has no room for, and results whose call is gone."""
+        entries = self._given(running)
+        first = kept(
+            entries,
+            lambda entry: entry_tokens(entry).total,
+            fixed=fixed_tokens(prompt),
+            truncation=self._context.settings.realtime.truncation,
+            model=self._context.model,
+        )
+        if first == 0:
+            return
+        gone = {entry.item.call_id for entry in entries[:first] if isinstance(entry.item, FunctionCallItem)}
+        left = [
+            entry
+            for entry in entries[first:]
+            if not (isinstance(entry.item, FunctionCallOutputItem) and entry.item.call_id in gone)
+        ]
+        if running.own_input is not None:
+            running.own_input = left
+            return
+        stay = {entry.id for entry in left}
+        for entry in entries:
+            entry.dropped = entry.id not in stay
+
+    def _end(self, answer: Answer, status: Status, reason: str | ev.StatusError | None = None) -> list[Effect]:
         del self._running[answer.id]
         effects: list[Effect] = [Abort(answer.id), *(Emit(event) for event in answer.finish(status, reason))]
         self._tokens_left = max(0, self._tokens_left - answer.tokens())

@@ -87,7 +87,7 @@ class Hearing:
         if context.settings.kind != "realtime":
             return None
         plan = Plan.of(context.settings.realtime, _NO_PARAMS)
-        return context.prompt(plan, [other for other in context.store if other is not entry])
+        return context.prompt(plan, [other for other in context.store if other is not entry and not other.dropped])
 
     def _transcribe(self, key: str, sound: bytes, situation: Prompt | None) -> Transcribe:
         return Transcribe(key, sound, self._context.settings.input_language, situation)

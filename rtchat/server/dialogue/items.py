@@ -19,6 +19,7 @@ from rtchat.protocol.items import (
 )
 from rtchat.server.dialogue.checks import Rejected
 from rtchat.server.dialogue.heard import Said, heard
+from rtchat.server.dialogue.images import Image, parse
 from rtchat.server.engines.base import Message
 
 MAX_SOUND = 16 * 1024 * 1024
@@ -35,6 +36,8 @@ class Entry:
         sound_ms: Duration of that part.
         words: What the user's speech was understood as; None until it is known.
         said: The assistant's speech, piece by piece.
+        images: What is known of its images.
+        dropped: The model is not given it any more: the conversation has outgrown its window.
         cut: It was truncated: what may still be made of it has not been heard, and is not kept.
     """
 
@@ -43,7 +46,9 @@ class Entry:
     sound_ms: float = 0.0
     words: str | None = None
     said: list[Said] = field(default_factory=list)
+    images: Sequence[Image] = ()
     cut: bool = False
+    dropped: bool = False
 
     @property
     def id(self) -> str:
@@ -221,7 +226,12 @@ def entry_of(item: Item, new_id: Any) -> Entry:
     sound = b"".join(part.audio for part in item.content if part.type == "input_audio" and part.audio)
     changes["status"] = item.status or "completed"
     changes["content"] = [_without_sound(part) for part in item.content]
-    entry = Entry(item.model_copy(update=changes), sound=bytearray(sound), sound_ms=WIRE.ms(sound))
+    entry = Entry(
+        item.model_copy(update=changes),
+        sound=bytearray(sound),
+        sound_ms=WIRE.ms(sound),
+        images=[parse(part.image_url or "") for part in item.content if part.type == "input_image"],
+    )
     for part in item.content:
         if part.type == "input_audio" and part.transcript is not None:
             entry.words = part.transcript
@@ -244,23 +254,25 @@ def messages(entries: Sequence[Entry], store: Store) -> list[Message]:
             told.append(Message("call", item.arguments, item.name, item.id))
             told.append(Message("tool", answer, item.name, item.id))
         elif isinstance(item, MessageItem):
-            text = _text(entry)
+            text = told_text(entry)
             if text or not entry.cut:  # an answer of which nothing was heard was never given
-                told.append(Message(item.role, text))
+                seen = [part.image_url for part in item.content if part.type == "input_image" and part.image_url]
+                told.append(Message(item.role, text, images=tuple(seen)))
     return told
 
 
-def _text(entry: Entry) -> str:
+def told_text(entry: Entry) -> str:
+    """The words of a message, as the language model is told them."""
     if entry.said:
         return "".join(stretch.text for stretch in entry.said).strip()
-    texts = []
+    texts, images = [], iter(entry.images)
     for part in entry.item.content:
         if part.type == "input_audio":
             texts.append(entry.words or "")
         elif part.type == "output_audio":
             texts.append(part.transcript or "")
         elif part.type == "input_image":
-            texts.append("[an image]")
+            texts.append(f"[image: {next(images)}]")
         else:
             texts.append(part.text or "")
     return " ".join(text for text in texts if text)

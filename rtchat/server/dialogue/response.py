@@ -27,7 +27,7 @@ from rtchat.server.dialogue.heard import Said
 from rtchat.server.dialogue.items import Entry, Store
 from rtchat.server.dialogue.sentences import Sentences
 from rtchat.server.dialogue.sound import Encoder
-from rtchat.server.dialogue.usage import ASSISTANT_MS_PER_TOKEN, CHARACTERS_PER_TOKEN, text_tokens, usage
+from rtchat.server.dialogue.usage import ASSISTANT_MS_PER_TOKEN, CHARACTERS_PER_TOKEN, Given, text_tokens, usage
 from rtchat.server.engines.base import ToolCall, WordMark
 
 Status = Literal["completed", "cancelled", "incomplete", "failed"]
@@ -110,7 +110,7 @@ class Answer:
         self.id = new_id("resp")
         self.plan = plan
         self.waits_for: set[str] = set()
-        self.given = (0, 0)
+        self.given = Given()
         self.thought_over = False
         self.cut_short = False
         self.sentences = Sentences()
@@ -243,19 +243,22 @@ class Answer:
         done = self._event(ev.OutputItemDone, response_id=self.id, output_index=output_index, item=entry.item)
         return [*events, done]
 
-    def finish(self, status: Status, reason: str | None = None) -> list[Event]:
+    def finish(self, status: Status, reason: str | ev.StatusError | None = None) -> list[Event]:
         """It is over.
 
         Args:
             status: How.
-            reason: `turn_detected`, `client_cancelled`, `max_output_tokens`; of a failure, its sentence.
+            reason: `turn_detected`, `client_cancelled`, `max_output_tokens`; of an engine's failure, its sentence;
+                of another failure, all of it.
         """
+        if status == "cancelled" and not self._entries:
+            self.given = Given()  # recorded: an answer that was cancelled before its first output cost nothing
         events = self._close_message(status) if self._message else []
         return [*events, self._event(ev.ResponseDone, response=self._response(status, reason))]
 
     def tokens(self) -> int:
         """All tokens that it took."""
-        return sum(self.given) + self._text_tokens + int(self._audio_ms) // ASSISTANT_MS_PER_TOKEN
+        return self.given.total + self._text_tokens + int(self._audio_ms) // ASSISTANT_MS_PER_TOKEN
 
     # --- inside -------------------------------------------------------------------------------------------
 
@@ -324,7 +327,7 @@ class Answer:
     def _event(self, event: type[Event], **fields: Any) -> Event:
         return event(event_id=self._new_id("event"), **fields)
 
-    def _response(self, status: str, reason: str | None = None) -> ev.Response:
+    def _response(self, status: str, reason: str | ev.StatusError | None = None) -> ev.Response:
         plan, over = self.plan, status != "in_progress"
         return ev.Response(
             object="realtime.response",
@@ -346,7 +349,9 @@ def words(text: str) -> list[str]:
     return re.findall(r"\s*\S+\s*$|\s*\S+|\s+", text)
 
 
-def _details(status: str, reason: str | None) -> ev.StatusDetails | None:
+def _details(status: str, reason: str | ev.StatusError | None) -> ev.StatusDetails | None:
+    if isinstance(reason, ev.StatusError):
+        return ev.StatusDetails(type=status, error=reason)
     if status == "failed":
         error = ev.StatusError(type="server_error", code="engine_error", message=reason)
         return ev.StatusDetails(type="failed", error=error)

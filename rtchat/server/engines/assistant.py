@@ -87,12 +87,23 @@ def answer(prompt: Prompt, now: datetime) -> Answer:
         return _told(prompt.instructions, only_quoted=True) or ["Hello. What can I do for you?"]
     before, raw = prompt.messages[:asked], prompt.messages[asked].text
     if not raw.strip():
-        return ["I did not catch that."]
+        silent = asked > 0 and before[-1].role == "system" and before[-1].text.startswith("No user speech")
+        return ["Are you still there?"] if silent else ["I did not catch that."]
+    if images := re.findall(r"\[image: (.+?)\]", raw):
+        return _images(images, Message("user", re.sub(r"\[image: .+?\]", " ", raw).strip()), prompt, now)
     turn = Turn(normalise(raw), raw, before, _callable(prompt), now)
     found = _understood(turn)
     if prompt.tool_choice not in ("auto", "none") and not any(isinstance(part, ToolCall) for part in found or ()):
         return _required(turn)
     return found or _not_understood(before)
+
+
+def _images(images: list[str], asked: Message, prompt: Prompt, now: datetime) -> Answer:
+    """Honest about images, and then whatever else was asked with them, if it can be answered."""
+    listed = images[0] if len(images) == 1 else f"{', '.join(images[:-1])} and {images[-1]}"
+    said = f"I cannot see images; {'this is' if len(images) == 1 else 'these are'} {listed}."
+    turn = Turn(normalise(asked.text), asked.text, (), _callable(prompt), now)
+    return [said, *((asked.text and _understood(turn)) or ())]
 
 
 def _callable(prompt: Prompt) -> Sequence[toolbox.Tool]:

@@ -91,15 +91,18 @@ class Message:
 
     Attributes:
         role: Who.
-        text: What was said, or a tool's output (role `tool`), or the arguments (role `call`).
+        text: What was said, or a tool's output (role `tool`), or the arguments (role `call`). An image is mentioned
+            in it: `[image: a PNG of 640 by 480 pixels]`.
         name: The function's name for `call`.
         call_id: Joins a `call` with its `tool` answer.
+        images: Data URIs (PNG or JPEG) that came with it, for models that can see.
     """
 
     role: Literal["system", "user", "assistant", "call", "tool"]
     text: str
     name: str = ""
     call_id: str = ""
+    images: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -100,6 +100,53 @@ def test_an_output_whose_call_was_deleted(talk, of_type):
     assert prompt.messages == [Message("tool", "fog", "", "c")]
 
 
+def test_a_conversation_that_outgrows_its_model_loses_its_oldest_items_for_good(talk, of_type):
+    limits = {"post_instructions": 10}
+    talk.update(truncation={"type": "retention_ratio", "retention_ratio": 0.6, "token_limits": limits})
+    for text in ("first " * 4, "second " * 3, "third"):
+        talk.say(text.strip())
+    think = of_type(talk.send("response.create"), sig.Think)
+    assert [message.text for message in think.prompt.messages] == ["third"]
+    assert think.prompt.instructions
+    talk.send("response.cancel")
+    talk.update(truncation="auto")
+    think = of_type(talk.send("response.create"), sig.Think)
+    assert [message.text for message in think.prompt.messages] == ["third"]
+
+
+def test_a_result_goes_with_its_call(talk, of_type):
+    call = {"type": "function_call", "call_id": "c", "name": "look", "arguments": "x" * 80}
+    output = {"type": "function_call_output", "call_id": "c", "output": "fog"}
+    limits = {"post_instructions": 10}
+    talk.update(truncation={"type": "retention_ratio", "retention_ratio": 1.0, "token_limits": limits})
+    asked = {"conversation": "none", "input": [call, output, _message("Well?")]}
+    think = of_type(talk.send("response.create", response=asked), sig.Think)
+    assert think.prompt.messages == [Message("user", "Well?")]
+    for item in asked["input"]:
+        talk.send("conversation.item.create", item=item)
+    think = of_type(talk.send("response.create"), sig.Think)
+    assert think.prompt.messages == [Message("user", "Well?")]
+
+
+def test_without_truncation_a_conversation_that_is_too_long_fails(talk, of_type, names):
+    talk.update(truncation="disabled")
+    talk.say("x" * 400_000)
+    events = talk.send("response.create")
+    assert names(events) == ["response.created", "Abort", "response.done", "rate_limits.updated"]
+    details = of_type(events, "response.done")["response"]["status_details"]
+    assert (details["type"], details["error"]["code"]) == ("failed", "context_length_exceeded")
+    talk.update(truncation="auto")
+    assert of_type(talk.send("response.create"), sig.Think)
+
+
+def test_an_answer_cancelled_before_its_first_output_costs_nothing(talk, of_type):
+    talk.say("hello")
+    talk.send("response.create")
+    response = of_type(talk.send("response.cancel"), "response.done")["response"]
+    assert response["output"] == []
+    assert response["usage"]["total_tokens"] == 0
+
+
 def test_nothing_to_cancel(talk):
     (error,) = talk.send("response.cancel")
     assert error["error"]["code"] == "response_cancel_not_active"

@@ -237,7 +237,7 @@ def test_an_image_is_mentioned_and_a_transcript_is_taken(talk, of_type):
     assert not any(
         isinstance(effect, sig.Transcribe) for effect in talk.send("conversation.item.create", item=item)
     )
-    assert told(talk, of_type) == ["look at this [an image]"]
+    assert told(talk, of_type) == ["look at this [image: a PNG of 640 by 480 pixels]"]
 
 
 def test_a_call_of_a_history_gets_a_call_id(talk):

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from rtchat.server.dialogue.listening import IDLE_TEXT
 from rtchat.server.engines.assistant import RuleAssistant
 from rtchat.server.engines.base import Message, Prompt, TextPiece, ToolCall
 
@@ -216,3 +217,26 @@ async def test_it_goes_on_with_an_answer_that_was_broken_off(last: Message) -> N
 async def test_where_nothing_is_left_to_say_it_answers_again() -> None:
     assert "323" in await said("What is 17 times 19?", instructions='Not heard yet: ""')
     assert "323" in await said("What is 17 times 19?", instructions='Not heard yet: "odd" and "more"')
+
+
+IMAGE = "[image: a PNG of 640 by 480 pixels]"
+
+
+@pytest.mark.parametrize(
+    ("asked", "answer"),
+    [
+        (IMAGE, "I cannot see images; this is a PNG of 640 by 480 pixels."),
+        (f"what do you see {IMAGE}", "I cannot see images; this is a PNG of 640 by 480 pixels."),
+        (
+            f"{IMAGE} [image: a JPEG of 1 by 2 pixels] what time is it",
+            "I cannot see images; these are a PNG of 640 by 480 pixels and a JPEG of 1 by 2 pixels. It is 3:04 PM.",
+        ),
+    ],
+)
+async def test_it_is_honest_about_images(asked: str, answer: str):
+    assert await said(asked) == answer
+
+
+async def test_it_speaks_up_after_a_silence():
+    assert await said(Message("system", IDLE_TEXT), "") == "Are you still there?"
+    assert await said(Message("system", "Be brief."), "") == "I did not catch that."
