@@ -78,6 +78,14 @@ def serve(
         SpeechFormat, typer.Option("--tts-format", help="What a voice over HTTP is asked for.")
     ] = SpeechFormat.PCM,
     vad: Annotated[str, typer.Option("--vad", help="The engine that detects speech.")] = "silero",
+    end_of_turn: Annotated[
+        str,
+        typer.Option(
+            "--end-of-turn",
+            metavar=_ENGINE,
+            help="Tells a pause from an end: `smart-turn` or `off`.",
+        ),
+    ] = "auto",
     engine_timeout: Annotated[
         float,
         typer.Option(
@@ -164,6 +172,7 @@ def serve(
         llm=llm,
         tts=tts,
         vad=vad,
+        end_of_turn=end_of_turn,
         tls=_certificate(tls, tls_cert, tls_key),
         options=options,
         limits=Limits(

@@ -40,6 +40,7 @@ class ServerConfig:
         llm: The engine that answers.
         tts: The engine that speaks.
         vad: Name of the engine that detects speech.
+        end_of_turn: What tells a pause from an end under semantic_vad: `auto` for what is installed, `off`, a name.
         tls: The certificate to encrypt with; None for plain `ws://`.
         options: What the engines are told besides.
         limits: What the server takes on.
@@ -55,6 +56,7 @@ class ServerConfig:
     llm: str = "rules"
     tts: str = "espeak"
     vad: str = "silero"
+    end_of_turn: str = "auto"
     tls: tls.Certificate | None = None
     options: Options = field(default_factory=Options)
     limits: Limits = field(default_factory=Limits)
@@ -169,8 +171,14 @@ def build(config: ServerConfig) -> registry.Engines:
         UsageError: There is no engine of that name.
     """
     scenario = config.stage.scenario
-    tts = (scenario and scenario.tts) or config.tts
-    return registry.build(vad=config.vad, stt=config.stt, llm=config.llm, tts=tts, options=config.options)
+    return registry.build(
+        vad=config.vad,
+        stt=config.stt,
+        llm=config.llm,
+        tts=(scenario and scenario.tts) or config.tts,
+        end_of_turn=config.end_of_turn,
+        options=config.options,
+    )
 
 
 @contextlib.contextmanager

