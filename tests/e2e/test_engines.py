@@ -76,7 +76,7 @@ def refusing_port() -> int:
     ("flags", "sentence"),
     [
         (["--llm", "http://"], "--llm 'http://' is not an HTTP URL."),
-        (["--tts", "nobody"], "There is no tts engine named 'nobody'. Choose among espeak, kokoro, http"),
+        (["--tts", "nobody"], "There is no tts engine named 'nobody'. Choose among espeak,"),
         (["--stt", "nowhere:Ears"], "--stt nowhere:Ears does not load: ModuleNotFoundError"),
     ],
 )
