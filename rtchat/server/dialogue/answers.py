@@ -29,6 +29,7 @@ from rtchat.server.engines.base import TextPiece, ToolCall
 
 if TYPE_CHECKING:
     from rtchat.server.dialogue.context import Context
+    from rtchat.server.dialogue.hearing import Hearing
     from rtchat.server.dialogue.items import Entry
     from rtchat.server.engines.base import Prompt
 
@@ -51,8 +52,10 @@ class _Running:
 class Answers:
     """Makes, feeds and ends responses."""
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: Context, hearing: Hearing) -> None:
         self._context = context
+        self._hearing = hearing
+        self._next: ResponseParams | None = None  # asked for before the one under way was over
         self._running: dict[str, _Running] = {}
         self.calls = McpCalls(context)
         self._tokens_left = TOKEN_LIMIT
@@ -75,11 +78,19 @@ class Answers:
             raise Rejected("invalid_value", "A transcription session gives no responses.", "type")
         plan = Plan.of(context.settings.realtime, params)
         if plan.in_conversation and self.active:
+            if self._next is None and any(context.store.answered(call) for call in self.active.calls):
+                # Recorded: asked for after the call's result but before `response.done`, it is begun after that.
+                self._next = params
+                return []
             raise Rejected(
                 "conversation_already_has_active_response",
                 f"Conversation already has an active response in progress: {self.active.id}. Wait until the "
                 "response is finished before creating a new one.",
             )
+        known = ("auto", "none", "required", *(tool["name"] for tool in plan.tools))
+        if plan.tool_choice not in known:
+            message = f"Tool choice '{plan.tool_choice}' not found in 'tools' parameter."
+            raise Rejected("invalid_value", message, "response.tool_choice")
         context.mcp.check(params.tools, "response.tools")
         own = None if params.input is None else context.store.resolve(params.input, context.new_id)
         answer = Answer(plan, context.store, context.new_id, context.conversation_id)
@@ -89,6 +100,9 @@ class Answers:
         if params.tools is not None and plan.mcp:
             effects += context.mcp.name(plan.mcp)
             answer.waits_for |= context.mcp.unlisted(plan.mcp)
+        for entry in own or ():
+            if entry.awaits_words and context.store.find(entry.id) is not entry:
+                effects += self._hearing.aside(entry)
         return effects if answer.waits_for else effects + self._think(running)
 
     def understood(self, item_id: str, failure: str | None = None) -> list[Effect]:
@@ -148,7 +162,8 @@ class Answers:
     def _piece(self, answer: Answer, piece: TextPiece | ToolCall) -> list[Effect]:
         if isinstance(piece, ToolCall):
             said = self._say(answer, answer.sentences.rest())
-            return said if answer.cut_short else [*said, *self._call(answer, piece)]
+            one_too_many = answer.has_called and not answer.plan.parallel_tool_calls
+            return said if answer.cut_short or one_too_many else [*said, *self._call(answer, piece)]
         if answer.plan.modality == "text":
             return self._say(answer, [piece.text])
         sentences = answer.sentences.feed(piece.text)
@@ -225,7 +240,16 @@ class Answers:
         self._tokens_left = max(0, self._tokens_left - answer.tokens())
         limit = ev.RateLimit(name="tokens", limit=TOKEN_LIMIT, remaining=self._tokens_left, reset_seconds=0.0)
         effects.append(self._context.emit(ev.RateLimitsUpdated, rate_limits=[limit]))
-        return effects + self.calls.over(answer.id)
+        effects += self.calls.over(answer.id)
+        if not answer.plan.in_conversation or self._next is None:
+            return effects
+        asked, self._next = self._next, None
+        if status == "cancelled":
+            return effects
+        try:
+            return effects + self.create(asked)
+        except Rejected as rejected:
+            return [*effects, self._context.error(rejected)]
 
 
 def spoken_language(model: str) -> str:

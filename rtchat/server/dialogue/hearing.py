@@ -33,6 +33,7 @@ class Hearing:
         self._context = context
         self._ahead: str | None = None  # key of the recognition that runs ahead of its turn
         self._ahead_words: str | None = None  # what it found
+        self._aside: dict[str, Entry] = {}
         self._items: dict[str, str] = {}  # key of a recognition that ran ahead -> the item that the turn became
 
     def ahead(self, key: str, sound: bytes) -> list[Effect]:
@@ -61,6 +62,12 @@ class Hearing:
         """Ask for the words of an item."""
         return [self._transcribe(entry.id, bytes(entry.sound), self.situation(entry))]
 
+    def aside(self, entry: Entry) -> list[Effect]:
+        """Ask for the words of an item that is in no conversation; nobody is told them."""
+        key = self._context.new_id("aside")
+        self._items[key], self._aside[key] = entry.id, entry
+        return [self._transcribe(key, bytes(entry.sound), None)]
+
     def item_of(self, key: str) -> str:
         """The item that a recognition is for."""
         return self._items.get(key, key)
@@ -73,11 +80,12 @@ class Hearing:
             else:
                 self._ahead = None  # the turn itself will fail, and say so
             return []
-        entry = self._context.store.find(self.item_of(result.key))
+        aside = self._aside.pop(result.key, None)
+        entry = aside or self._context.store.find(self.item_of(result.key))
         if entry is None:
             return []
         entry.words = result.text if isinstance(result, Recognised) else ""
-        if not self._context.settings.transcribes:
+        if aside or not self._context.settings.transcribes:
             return []
         return self._failed(entry, result) if isinstance(result, NotRecognised) else self._completed(entry)
 
@@ -109,9 +117,9 @@ class Hearing:
         return [*delta, emit(ev.TranscriptionCompleted, **where, transcript=words, usage=self._usage(entry))]
 
     def _usage(self, entry: Entry) -> dict[str, Any]:
-        # Recorded: whisper counts begun seconds, the gpt-4o transcribers ten tokens a second.
+        # Recorded: whisper counts begun seconds and none of a silence, the gpt-4o transcribers ten tokens a second.
         if "gpt-4o" not in self._context.settings.transcription_model:
-            return {"type": "duration", "seconds": ceil(entry.sound_ms / 1000)}
+            return {"type": "duration", "seconds": 0 if entry.silent else ceil(entry.sound_ms / 1000)}
         heard, words = int(entry.sound_ms) // 100, -(-len(entry.words or "") // 4)
         return {
             "type": "tokens",

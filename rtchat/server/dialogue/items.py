@@ -37,6 +37,7 @@ class Entry:
         words: What the user's speech was understood as; None until it is known.
         said: The assistant's speech, piece by piece.
         images: What is known of its images.
+        silent: Nobody spoke here: the sound of an idle timeout.
         dropped: The model is not given it any more: the conversation has outgrown its window.
         cut: It was truncated: what may still be made of it has not been heard, and is not kept.
     """
@@ -47,6 +48,7 @@ class Entry:
     words: str | None = None
     said: list[Said] = field(default_factory=list)
     images: Sequence[Image] = ()
+    silent: bool = False
     cut: bool = False
     dropped: bool = False
 
@@ -78,6 +80,10 @@ class Store:
     def find(self, item_id: str) -> Entry | None:
         """The entry of that id."""
         return next((entry for entry in reversed(self._entries) if entry.id == item_id), None)
+
+    def first_id(self) -> str | None:
+        """The id of the first item."""
+        return self._entries[0].id if self._entries else None
 
     def last_id(self) -> str | None:
         """The id of the last item."""
@@ -191,6 +197,11 @@ class Store:
         """The function that was called; empty when unknown."""
         call = self._call(call_id)
         return call.name if call else ""
+
+    def answered(self, call_id: str) -> bool:
+        """The client has told what that call gave."""
+        outputs = (entry.item for entry in self._entries if isinstance(entry.item, FunctionCallOutputItem))
+        return any(output.call_id == call_id for output in outputs)
 
     def _call(self, call_id: str) -> FunctionCallItem | None:
         for entry in self._entries:

@@ -53,7 +53,7 @@ class Listening:
         self._pause: Pause | None = None  # under semantic_vad
         self._item_id = ""  # of the turn being spoken
         self._started_ms = 0
-        self._idle_from: float | None = None  # position from which silence is counted
+        self._idle_from: int | None = None  # position from which silence is counted
         self.configure()
 
     def configure(self) -> list[Effect]:
@@ -135,7 +135,8 @@ class Listening:
             return "", self._go_on()
         if found is not None:
             stopped = self._context.emit(ev.SpeechStopped, audio_end_ms=found.at_ms, item_id=self._item_id)
-            sound, self._pause = self._buffer.take(self._started_ms, found.at_ms), None
+            sound = self._buffer.take(self._started_ms, found.at_ms)
+            self._pause = self._idle_from = None
             return "stopped", [stopped, *self._turn(self._item_id, sound)]
         if not self._segmenter.speaking:
             self._buffer.forget_before(self._buffer.total_ms - KEPT_MS)
@@ -156,7 +157,11 @@ class Listening:
 
     def answered(self, *, audio_ms: float, began_ms: float) -> None:
         """A response is over; its sound, begun at that position, is still being played."""
-        self._idle_from = max(self.position_ms, began_ms + audio_ms)
+        self._idle_from = ceil(max(self.position_ms, began_ms + audio_ms) / WINDOW_MS) * WINDOW_MS
+
+    def answering(self) -> None:
+        """A response is under way: nobody is silent."""
+        self._idle_from = None
 
     def _paused(self, sound: bytes) -> list[Effect]:
         key = self._context.new_id("ahead")
@@ -174,7 +179,7 @@ class Listening:
         abandoned = self.hearing.abandon()
         return abandoned or ([Abandon(pause.key)] if pause else [])
 
-    def _turn(self, item_id: str, sound: bytes) -> list[Effect]:
+    def _turn(self, item_id: str, sound: bytes, *, silent: bool = False) -> list[Effect]:
         context = self._context
         previous = context.store.last_id()
         entry = Entry(
@@ -186,6 +191,7 @@ class Listening:
             ),
             sound=bytearray(sound),
             sound_ms=WIRE.ms(sound),
+            silent=silent,
         )
         context.store.add(entry)
         return [
@@ -205,7 +211,7 @@ class Listening:
         self._idle_from = None
         context = self._context
         item_id = context.new_id("item")
-        timeout = context.emit(ev.InputAudioTimeout, audio_start_ms=int(since), audio_end_ms=now, item_id=item_id)
+        timeout = context.emit(ev.InputAudioTimeout, audio_start_ms=since, audio_end_ms=now, item_id=item_id)
         note = MessageItem(
             id=context.new_id("item"),
             status="completed",
@@ -214,4 +220,4 @@ class Listening:
         )
         previous = context.store.add(Entry(note))
         shown = [context.emit(event, previous_item_id=previous, item=note) for event in (ev.ItemAdded, ev.ItemDone)]
-        return "idle", [timeout, *shown, *self._turn(item_id, self._buffer.take(since, now))]
+        return "idle", [timeout, *shown, *self._turn(item_id, self._buffer.take(since, now), silent=True)]

@@ -65,7 +65,7 @@ class Dialogue:
         settings = Settings(kind=kind, model=model, session_id=new_id("sess"), expires_at=expires_at)
         self._context = Context(settings, model, new_id, new_id("conv"), no_mcp=no_mcp)
         self._listening = Listening(self._context)
-        self._answers = Answers(self._context)
+        self._answers = Answers(self._context, self._listening.hearing)
         self._sounding: dict[str, float] = {}  # response -> position at which its sound began
         self._preset = preset
 
@@ -86,6 +86,20 @@ class Dialogue:
 
     def receive(self, told: Input) -> list[Effect]:
         """What follows from an input."""
+        before = self._answers.active
+        if isinstance(told, Spoke):
+            self._sounding.setdefault(told.response_id, self._listening.position_ms)
+        effects = self._receive(told)
+        after = self._answers.active
+        if before is not None and after is not before:
+            began = self._sounding.get(before.id, self._listening.position_ms)
+            self._sounding.clear()
+            self._listening.answered(audio_ms=before.audio_ms, began_ms=began)
+        if after is not None:
+            self._listening.answering()
+        return effects
+
+    def _receive(self, told: Input) -> list[Effect]:
         if isinstance(told, Frame):
             return self._frame(told.text)
         if isinstance(told, Detected):
@@ -109,7 +123,7 @@ class Dialogue:
         if isinstance(told, Expired):
             rejected = Rejected("session_expired", told.sentence)
             return [self._context.error(rejected), Close(1001, "session_expired")]
-        return self._engine(told)
+        return self._answers.receive(told)  # type: ignore[arg-type]
 
     def _frame(self, text: str) -> list[Effect]:
         event: ClientEvent | None = None
@@ -195,18 +209,6 @@ class Dialogue:
 
     def _answers_turns(self, create_response: bool | None) -> bool:
         return self._context.settings.kind == "realtime" and create_response is not False
-
-    def _engine(self, told: Input) -> list[Effect]:
-        answer = self._answers.active
-        before = answer.id if answer else None
-        if isinstance(told, Spoke):
-            self._sounding.setdefault(told.response_id, self._listening.position_ms)
-            return self._answers.receive(told)
-        effects = self._answers.receive(told)  # type: ignore[arg-type]
-        if answer and before and self._answers.active is None:
-            began = self._sounding.pop(before, self._listening.position_ms)
-            self._listening.answered(audio_ms=answer.audio_ms, began_ms=began)
-        return effects
 
 
 def _is_updated(effect: Effect) -> bool:

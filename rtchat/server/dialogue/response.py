@@ -63,6 +63,7 @@ class Plan:
         over = params.audio.output if params.audio and params.audio.output else ResponseAudioOutput()
         tools = session.tools if params.tools is None else params.tools
         choice = session.tool_choice if params.tool_choice is None else params.tool_choice
+        parallel = session.parallel_tool_calls if params.parallel_tool_calls is None else params.parallel_tool_calls
         modalities = params.output_modalities or session.output_modalities or ["audio"]
         return cls(
             instructions=session.instructions or "" if params.instructions is None else params.instructions,
@@ -75,7 +76,7 @@ class Plan:
             tool_choice=_choice(choice),
             metadata=params.metadata,
             in_conversation=params.conversation != "none",
-            parallel_tool_calls=False not in (params.parallel_tool_calls, session.parallel_tool_calls),
+            parallel_tool_calls=parallel is not False,
             mcp=[tool for tool in tools or () if isinstance(tool, McpTool)],
             mcp_choice=choice if isinstance(choice, ToolChoiceMcp) else None,
         )
@@ -127,6 +128,16 @@ class Answer:
     def finished_work(self) -> bool:
         """Nothing is left to think or to say."""
         return self.thought_over and not (self._message and self._message.to_say)
+
+    @property
+    def calls(self) -> list[str]:
+        """The calls that it has made of the client's functions: their `call_id`s."""
+        return [str(one.item.call_id) for one in self._entries if isinstance(one.item, FunctionCallItem)]
+
+    @property
+    def has_called(self) -> bool:
+        """It has called a function, or a tool of an MCP server."""
+        return any(isinstance(entry.item, FunctionCallItem | McpCallItem) for entry in self._entries)
 
     @property
     def audio_ms(self) -> float:
@@ -239,6 +250,8 @@ class Answer:
         events: list[Event] = []
         if self.plan.in_conversation:
             previous = self._store.previous_id(entry.id)
+            if previous == self._store.first_id():
+                previous = None  # recorded, in every session, of the first generated item after a single other
             events.append(self._event(ev.ItemDone, previous_item_id=previous, item=entry.item))
         done = self._event(ev.OutputItemDone, response_id=self.id, output_index=output_index, item=entry.item)
         return [*events, done]

@@ -28,6 +28,8 @@ _NULLABLE = {
     "noise_reduction",
     "turn_detection",
 }
+NO_TURNS = ("gpt-realtime-whisper",)
+"""Transcription models whose sessions detect no turns: the client commits (reported from the live service)."""
 _READ_ONLY = {"id", "object", "expires_at", "model", "type"}
 _ANSWERING = {"idle_timeout_ms", "create_response", "interrupt_response"}
 """Members of a turn detection that a transcription session does not have."""
@@ -90,10 +92,8 @@ class Settings:
                 "Cannot update a conversation's voice if assistant audio is present.",
                 "session.audio.output.voice",
             )
-        if self.kind == "transcription" and wanted["audio"]["input"]["turn_detection"]:
-            detection = wanted["audio"]["input"]["turn_detection"]
-            kept = {name: value for name, value in detection.items() if name not in _ANSWERING}
-            wanted["audio"]["input"]["turn_detection"] = kept
+        if self.kind == "transcription":
+            _only_transcribing(wanted["audio"]["input"], changes)
         self._values = wanted
         self._parse()
 
@@ -176,6 +176,24 @@ def _transcription(_model: str, session_id: str, expires_at: int) -> dict[str, A
         "audio": {"input": listening},
         "include": None,
     }
+
+
+def _only_transcribing(listening: dict[str, Any], changes: dict[str, Any]) -> None:
+    """Take out what a transcription session does not have, or refuse it."""
+    if (listening["transcription"] or {}).get("model") in NO_TURNS:
+        if _given(changes, "audio", "input", "turn_detection") is not None:
+            message = "Turn detection is not supported for this transcription model."
+            raise Rejected("invalid_value", message, "session.audio.input.turn_detection")
+        listening["turn_detection"] = None
+    if detection := listening["turn_detection"]:
+        kept = {name: value for name, value in detection.items() if name not in _ANSWERING}
+        listening["turn_detection"] = kept
+
+
+def _given(changes: Any, *path: str) -> Any:
+    for name in path:
+        changes = changes.get(name) if isinstance(changes, dict) else None
+    return changes
 
 
 def _merged(values: dict[str, Any], changes: dict[str, Any], server_vad: dict[str, Any]) -> dict[str, Any]:

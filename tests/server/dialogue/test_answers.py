@@ -1,3 +1,5 @@
+import pytest
+
 from rtchat.server.dialogue import signals as sig
 from rtchat.server.engines.base import Message, TextPiece, ToolCall
 
@@ -145,6 +147,84 @@ def test_an_answer_cancelled_before_its_first_output_costs_nothing(talk, of_type
     response = of_type(talk.send("response.cancel"), "response.done")["response"]
     assert response["output"] == []
     assert response["usage"]["total_tokens"] == 0
+
+
+def test_a_response_asked_for_with_the_calls_result_is_begun_when_this_one_is_over(talk, of_type, names):
+    first = of_type(talk.send("response.create"), sig.Think).response_id
+    call = talk.tell(sig.Thought(first, ToolCall("get_weather", "{}")))[0]["item"]
+    assert talk.send("response.create")[0]["error"]["code"] == "conversation_already_has_active_response"
+    output = {"type": "function_call_output", "call_id": call["call_id"], "output": "fog"}
+    talk.send("conversation.item.create", item=output)
+    assert talk.send("response.create", response={"metadata": {"turn": "2"}}) == []
+    assert talk.send("response.create")[0]["error"]["code"] == "conversation_already_has_active_response"
+    ended = talk.tell(sig.ThoughtEnded(first))
+    assert names(ended) == ["Abort", "response.done", "rate_limits.updated", "response.created", "Think"]
+    assert of_type(ended, "response.created")["response"]["metadata"] == {"turn": "2"}
+
+
+@pytest.mark.parametrize(("cancelled", "last"), [(True, "rate_limits.updated"), (False, "error")])
+def test_what_was_asked_for_too_early_may_be_wrong_or_not_wanted_any_more(talk, of_type, names, cancelled, last):
+    first = of_type(talk.send("response.create"), sig.Think).response_id
+    call = talk.tell(sig.Thought(first, ToolCall("get_weather", "{}")))[0]["item"]
+    output = {"type": "function_call_output", "call_id": call["call_id"], "output": "fog"}
+    talk.send("conversation.item.create", item=output)
+    nobody = {"input": [{"type": "item_reference", "id": "nobody"}]}
+    assert talk.send("response.create", response=nobody) == []
+    ended = talk.send("response.cancel") if cancelled else talk.tell(sig.ThoughtEnded(first))
+    assert names(ended)[-1] == last
+
+
+def test_sound_beside_the_conversation_is_understood_first(talk, of_type, names):
+    talk.update(audio={"input": {"transcription": {"model": "whisper-1"}}})
+    sound = {"type": "input_audio", "audio": "AAAA" * 100}
+    item = {"type": "message", "role": "user", "content": [sound]}
+    events = talk.send("response.create", response={"conversation": "none", "input": [item]})
+    assert names(events) == ["response.created", "Transcribe"]
+    (think,) = talk.tell(sig.Recognised(of_type(events, sig.Transcribe).key, "what is it"))
+    assert think.prompt.messages == [Message("user", "what is it")]
+    events = talk.send("response.create", response={"conversation": "none", "input": [item]})
+    done = of_type(talk.tell(sig.NotRecognised(of_type(events, sig.Transcribe).key, "It broke.")), "response.done")
+    assert done["response"]["status"] == "failed"
+
+
+def test_nothing_at_all_may_be_given(talk, of_type):
+    talk.say("a secret")
+    think = of_type(talk.send("response.create", response={"input": []}), sig.Think)
+    assert think.prompt.messages == []
+
+
+@pytest.mark.parametrize("choice", ["auto", "none", "required", "look"])
+def test_every_form_of_tool_choice(talk, of_type, choice):
+    asked = {"type": "function", "name": "look"} if choice == "look" else choice
+    tools = [{"type": "function", "name": "look"}]
+    begun = talk.send("response.create", response={"tool_choice": asked, "tools": tools})
+    assert of_type(begun, sig.Think).prompt.tool_choice == choice
+    talk.send("response.cancel")
+    talk.update(tools=tools, tool_choice=asked)
+    assert of_type(talk.send("response.create"), sig.Think).prompt.tool_choice == choice
+
+
+def test_a_chosen_function_must_be_there(talk):
+    asked = {"tool_choice": {"type": "function", "name": "fly"}}
+    (error,) = talk.send("response.create", response=asked)
+    assert error["error"]["message"] == "Tool choice 'fly' not found in 'tools' parameter."
+    assert error["error"]["param"] == "response.tool_choice"
+    talk.update(tool_choice={"type": "function", "name": "fly"})
+    assert talk.speak()[-1]["error"]["code"] == "invalid_value"  # a turn's own response is refused too
+
+
+@pytest.mark.parametrize(
+    ("session", "response", "calls"), [(None, None, 2), (False, None, 1), (False, True, 2), (True, False, 1)]
+)
+def test_calls_one_at_a_time(talk, of_type, session, response, calls):
+    if session is not None:
+        talk.update(parallel_tool_calls=session)
+    asked = {} if response is None else {"parallel_tool_calls": response}
+    answer = of_type(talk.send("response.create", response=asked), sig.Think).response_id
+    for city in ("Rome", "Oslo"):
+        talk.tell(sig.Thought(answer, ToolCall("get_weather", city)))
+    done = of_type(talk.tell(sig.ThoughtEnded(answer)), "response.done")
+    assert [call["arguments"] for call in done["response"]["output"]] == ["Rome", "Oslo"][:calls]
 
 
 def test_nothing_to_cancel(talk):

@@ -4,6 +4,7 @@ import pytest
 
 from rtchat.server.dialogue import signals as sig
 from rtchat.server.dialogue.turns import PAUSE_WINDOWS
+from rtchat.server.engines.base import TextPiece
 
 TURN = [
     "input_audio_buffer.speech_stopped",
@@ -279,6 +280,59 @@ def test_silence_after_an_answer_makes_the_assistant_speak_up(talk, names, of_ty
     ]
     assert (events[0]["audio_start_ms"], events[0]["audio_end_ms"]) == (6400, 6400 + 157 * 32)
     assert events[1]["item"]["role"] == "system"
+    assert of_type(events, "input_audio_buffer.committed")["previous_item_id"] == events[1]["item"]["id"]
+    assert of_type(events, "input_audio_buffer.committed")["item_id"] == events[0]["item_id"]
+    thought = talk.tell(sig.Recognised(of_type(events, sig.Transcribe).key, ""))[-1]
+    done = of_type(talk.tell(sig.ThoughtEnded(thought.response_id)), "response.done")["response"]
+    assert done["usage"]["input_token_details"]["audio_tokens"] == 5024 // 100
+
+
+IDLE = {"type": "server_vad", "idle_timeout_ms": 5000}
+
+
+def test_silence_is_counted_from_the_end_of_the_answers_sound_on_a_window(talk, of_type):
+    talk.update(audio={"input": {"turn_detection": IDLE}})
+    talk.hear(*[0.0] * 10)
+    talk.say("hello")
+    answer = of_type(talk.send("response.create"), sig.Think).response_id
+    talk.tell(sig.Thought(answer, TextPiece("Hello.")))
+    talk.tell(sig.Spoke(answer, b"\1\0" * 24 * 1010))
+    talk.tell(sig.ThoughtEnded(answer))
+    talk.tell(sig.SpeechEnded(answer))
+    timeout = of_type(talk.hear(*[0.0] * 200), "input_audio_buffer.timeout_triggered")
+    assert timeout["audio_start_ms"] == 1344  # 320 + 1010 ms, on the next window
+    assert timeout["audio_end_ms"] == 1344 + 157 * 32
+
+
+def test_an_idle_turn_is_written_down_as_nothing(talk, of_type):
+    talk.update(audio={"input": {"turn_detection": IDLE, "transcription": {"model": "whisper-1"}}})
+    answer = of_type(talk.send("response.create"), sig.Think).response_id
+    talk.tell(sig.ThoughtEnded(answer))
+    key = of_type(talk.hear(*[0.0] * 157), sig.Transcribe).key
+    told = of_type(talk.tell(sig.Recognised(key, "")), "conversation.item.input_audio_transcription.completed")
+    assert (told["transcript"], told["usage"]) == ("", {"type": "duration", "seconds": 0})
+
+
+def test_nobody_is_idle_while_an_answer_is_made(talk, of_type):
+    talk.update(audio={"input": {"turn_detection": IDLE}})
+    for _ in range(2):
+        answer = of_type(talk.send("response.create"), sig.Think).response_id
+        assert talk.hear(*[0.0] * 200) == []
+        talk.tell(sig.ThoughtEnded(answer))
+
+
+def test_silence_is_counted_after_a_cancelled_answer_too(talk, names):
+    talk.update(audio={"input": {"turn_detection": IDLE}})
+    talk.send("response.create")
+    talk.send("response.cancel")
+    assert "input_audio_buffer.timeout_triggered" in names(talk.hear(*[0.0] * 157))
+
+
+def test_a_turn_without_an_answer_is_no_silence(talk, names):
+    talk.update(audio={"input": {"turn_detection": {**IDLE, "create_response": False}}})
+    talk.send("response.create")
+    talk.speak()
+    assert talk.hear(*[0.0] * 300) == []
 
 
 def test_no_detector(talk, names):
@@ -307,6 +361,21 @@ def test_a_transcription_session(new_talk, names, of_type):
         "prefix_padding_ms": 300,
         "silence_duration_ms": 300,
     }
+
+
+def test_a_model_that_detects_no_turns(new_talk, names):
+    talk = new_talk(kind="transcription", model="")
+    whisper = {"model": "gpt-realtime-whisper", "languages": ["en"], "keywords": ["rtchat"], "delay": "low"}
+    listening = {"transcription": whisper}
+    detecting = {**listening, "turn_detection": {"type": "server_vad"}}
+    (error,) = talk.send("session.update", session={"type": "transcription", "audio": {"input": detecting}})
+    assert error["error"]["message"] == "Turn detection is not supported for this transcription model."
+    assert error["error"]["param"] == "session.audio.input.turn_detection"
+    (updated,) = talk.send("session.update", session={"type": "transcription", "audio": {"input": listening}})
+    assert updated["session"]["audio"]["input"]["turn_detection"] is None
+    assert updated["session"]["audio"]["input"]["transcription"]["keywords"] == ["rtchat"]
+    talk.append(200)
+    assert names(talk.send("input_audio_buffer.commit"))[-1] == "Transcribe"
 
 
 def test_telephone_sound_is_understood(talk):

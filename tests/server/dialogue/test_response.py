@@ -172,3 +172,16 @@ def test_telephone_sound(talk, begin, names):
     sound = b"".join(base64.b64decode(e["delta"]) for e in events if names([e]) == ["response.output_audio.delta"])
     assert len(sound) == 8000  # a second, one byte a sample
     assert set(sound) == {0xFF}
+
+
+def test_the_recorded_quirk_of_the_first_answers_previous_item(talk, begin, of_type):
+    previous = []
+    for _ in range(2):
+        answer = begin(output_modalities=["text"])
+        added = of_type(talk.tell(sig.Thought(answer, TextPiece("Noon."))), "conversation.item.added")
+        done = of_type(talk.tell(sig.ThoughtEnded(answer)), "conversation.item.done")
+        previous.append((added["previous_item_id"], done["previous_item_id"]))
+    (first, first_again), (second, second_again) = previous
+    assert first is not None
+    assert first_again is None
+    assert second == second_again is not None

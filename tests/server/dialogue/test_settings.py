@@ -71,6 +71,72 @@ def test_what_cannot_change(talk, session, param):
     assert error["error"]["param"] == param
 
 
+LISTENING = {"input": {"transcription": {"model": "whisper-1"}}}
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"bogus": 1},
+        {"max_output_tokens": 0},
+        {"max_output_tokens": "many"},
+        {"output_modalities": ["text", "audio"]},
+        {"tool_choice": "sometimes"},
+        {"tools": [{"type": "function", "name": "two words"}]},
+        {"truncation": {"type": "retention_ratio"}},
+        {"truncation": "never"},
+        {"include": ["everything"]},
+        {"model": "gpt-realtime"},
+        {"tracing": "always"},
+        {"reasoning": {"effort": "huge"}},
+        {"prompt": {"version": "1"}},
+        {"audio": {**LISTENING, "output": {"voice": "bob"}}},
+        {"audio": {**LISTENING, "output": {"speed": 9}}},
+        {"audio": {**LISTENING, "output": {"format": {"type": "audio/pcm", "rate": 8000}}}},
+        {"audio": {"input": {**LISTENING["input"], "turn_detection": {"type": "server_vad", "threshold": 2}}}},
+        {"audio": {"input": {**LISTENING["input"], "turn_detection": {"type": "none"}}}},
+        {"audio": {"input": {**LISTENING["input"], "noise_reduction": {"type": "loud"}}}},
+        {"audio": {"input": {**LISTENING["input"], "format": {"type": "audio/mp3"}}}},
+        {"audio": {"input": {"transcription": {"model": "whisper-1", "delay": "never"}}}},
+    ],
+)
+def test_one_wrong_field_and_nothing_changes(talk, wrong):
+    (error,) = talk.update(**{"instructions": "Other.", "audio": LISTENING, **wrong})
+    assert error["type"] == "error"
+    assert error["error"]["type"] == "invalid_request_error"
+    (updated,) = talk.update()
+    assert updated["session"] == talk.created[0]["session"]
+
+
+def test_everything_that_the_api_takes_is_taken_and_told_back(talk):
+    session = {
+        "instructions": "",
+        "max_output_tokens": 4096,
+        "parallel_tool_calls": False,
+        "reasoning": {"effort": "low"},
+        "tracing": {"workflow_name": "w", "group_id": "g", "metadata": {"a": "b"}},
+        "prompt": {"id": "pmpt_1", "version": "2", "variables": {"name": "Ada"}},
+        "truncation": {
+            "type": "retention_ratio",
+            "retention_ratio": 0.8,
+            "token_limits": {"post_instructions": 99},
+        },
+        "include": ["item.input_audio_transcription.logprobs"],
+        "tool_choice": "required",
+    }
+    listening = {
+        "noise_reduction": {"type": "far_field"},
+        "transcription": {"model": "gpt-4o-transcribe", "language": "en", "prompt": "Names: Ada."},
+        "turn_detection": {"type": "semantic_vad", "eagerness": "low", "create_response": False},
+    }
+    (updated,) = talk.update(**session, audio={"input": listening, "output": {"speed": 1.5, "voice": "cedar"}})
+    shown = updated["session"]
+    assert {name: shown[name] for name in session} == session
+    assert shown["audio"]["input"]["noise_reduction"] == {"type": "far_field"}
+    assert shown["audio"]["input"]["turn_detection"]["interrupt_response"] is True
+    assert (shown["audio"]["output"]["speed"], shown["audio"]["output"]["voice"]) == (1.5, "cedar")
+
+
 def test_naming_the_same_model_is_fine(talk):
     assert talk.update(model="gpt-realtime-2.1")[0]["type"] == "session.updated"
 
