@@ -135,6 +135,10 @@ def serve(
     clock: Annotated[
         Time, typer.Option("--clock", help="virtual: delays take no time, and every run is alike.")
     ] = Time.REAL,
+    beta: Annotated[
+        bool,
+        typer.Option("--beta", help="Serve the API's withdrawn beta to clients that ask for it."),
+    ] = False,
     allow_mcp: Annotated[
         bool | None,
         typer.Option(
@@ -181,6 +185,7 @@ def serve(
         log="json" if log is LogStyle.JSON else "text" if log is LogStyle.TEXT else None,
         stage=_stage(script, seed, clock),
         mcp=allow_mcp,
+        beta=beta,
     )
     ended_by = asyncio.run(run.serve(config))
     raise typer.Exit(130 if ended_by is signal.SIGINT else 0)

@@ -18,6 +18,7 @@ from rtchat.protocol.client_events import SessionUpdate
 from rtchat.protocol.server_events import ErrorEvent
 from rtchat.protocol.translation import TranslationUpdate
 from rtchat.server import mcp_client
+from rtchat.server.beta import Beta
 from rtchat.server.client_secrets import MAX_BODY, PREFIX, ClientSecrets, Preset, model_of, read_request
 from rtchat.server.dialogue import Dialogue
 from rtchat.server.dialogue.checks import Rejected
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
 ASSISTANT = "rtchat-assistant"
 """The built-in assistant under its own name."""
 MCP_OFF = "This server calls no MCP servers: it must be started with --allow-mcp, or listen on this machine only."
+_BETA_PROTOCOL = "openai-beta.realtime-v1"
 _PAIR = re.compile(r"apertium:\w+-\w+")
 
 
@@ -55,6 +57,7 @@ class Server:
         client_secrets: Where ephemeral keys are kept.
         stage: What a test puts around each session.
         mcp: Are MCP servers called that clients name?
+        beta: Are clients served that speak the API's withdrawn beta?
     """
 
     def __init__(
@@ -67,9 +70,11 @@ class Server:
         client_secrets: ClientSecrets | None = None,
         stage: Stage | None = None,
         mcp: bool = True,
+        beta: bool = False,
     ) -> None:
         self._engines = engines
         self._stage = stage or Stage()
+        self._beta = beta
         self._no_mcp = None if mcp and mcp_client.installed() else mcp_client.NOT_INSTALLED if mcp else MCP_OFF
         self._keys = Keys(keys)
         self._limits = limits or Limits()
@@ -159,8 +164,10 @@ class Server:
                 machine, visit.kind, visit.model = self._machine(
                     preset, translation, asked, expires_at=expires_at, transcribes=transcribes, ids=staged.new_id
                 )
-                machine = staged.around(machine, scripted=not translation)
-                live = visit.live = Live(socket, machine, self._engines, self._limits, staged.clock)
+                around = staged.around(machine, scripted=not translation)
+                if self._beta and isinstance(machine, Dialogue) and speaks_beta(socket):
+                    around = Beta(around, staged.new_id, machine.conversation_id)
+                live = visit.live = Live(socket, around, self._engines, self._limits, staged.clock)
             except Rejected as rejected:
                 self.metrics.refused(rejected.code or "no_key")
                 self._journal.write("refused", kind=visit.kind, reason=rejected.code or "no_key")
@@ -180,7 +187,7 @@ class Server:
         Raises:
             Rejected: It is missing, wrong or expired, or the client speaks the API's withdrawn beta.
         """
-        if socket.headers.get("openai-beta", "").startswith("realtime="):
+        if asks_for_beta(socket) and (translation or not self._beta):
             message = "The Realtime Beta API is no longer supported."
             message += " Please use the GA API, without the OpenAI-Beta header."
             raise Rejected("beta_api_shape_disabled", message)
@@ -292,6 +299,16 @@ def _no_such_url(request: Request, _error: Exception) -> Response:
     message = f"Invalid URL ({request.method} {request.url.path})"
     error = {"message": message, "type": "invalid_request_error", "code": None, "param": None}
     return JSONResponse({"error": error}, 404)
+
+
+def asks_for_beta(socket: WebSocket) -> bool:
+    """Does the client say in its header that it speaks the API's withdrawn beta?"""
+    return socket.headers.get("openai-beta", "").startswith("realtime=")
+
+
+def speaks_beta(socket: WebSocket) -> bool:
+    """Does it say so there, or (a browser) in its subprotocols?"""
+    return asks_for_beta(socket) or _BETA_PROTOCOL in socket.scope.get("subprotocols", [])
 
 
 async def refuse(socket: WebSocket, rejected: Rejected) -> None:

@@ -47,6 +47,7 @@ class ServerConfig:
         log: Style of the lines on standard error about sessions; None for none.
         stage: What a test puts around each session: a scenario, faults, a seed.
         mcp: Are MCP servers called that clients name? None: if only this machine can come.
+        beta: Are clients served that speak the API's withdrawn beta?
     """
 
     host: str = "127.0.0.1"
@@ -63,6 +64,7 @@ class ServerConfig:
     log: Style | None = None
     stage: Stage = field(default_factory=Stage)
     mcp: bool | None = None
+    beta: bool = False
 
     @property
     def keys(self) -> tuple[str, ...]:
@@ -104,6 +106,7 @@ async def _running(
         journal=journal,
         stage=config.stage,
         mcp=_may_call_mcp(config),
+        beta=config.beta,
     )
     async with _ending(None if engines else used):
         with listening(config) as listener, closing(journal):

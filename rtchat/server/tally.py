@@ -34,12 +34,11 @@ class Tally:
         self.events_out += 1
         kind = event.type
         if kind == "response.done":
-            self.responses[event.response.status or "unknown"] += 1
+            self.responses[_of(event.response, "status") or "unknown"] += 1
         elif kind == "error":
-            self.errors[event.error.code or "none"] += 1
-        elif kind == "session.created":
-            session = event.session
-            self.session_id = str(session["id"] if isinstance(session, dict) else session.id)
+            self.errors[_of(event.error, "code") or "none"] += 1
+        elif kind in ("session.created", "transcription_session.created"):
+            self.session_id = str(_of(event.session, "id"))
 
     def add(self, other: Tally) -> None:
         """Count another's as well."""
@@ -49,3 +48,8 @@ class Tally:
         self.audio_out_s += other.audio_out_s
         self.responses.update(other.responses)
         self.errors.update(other.errors)
+
+
+def _of(thing: Any, name: str) -> Any:
+    """A member, of an event in today's words or (plain JSON) in the beta's."""
+    return thing[name] if isinstance(thing, dict) else getattr(thing, name)

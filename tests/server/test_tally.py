@@ -2,6 +2,7 @@ from collections import Counter
 
 from rtchat.protocol import server_events as ev
 from rtchat.protocol.config import RealtimeSession
+from rtchat.server.beta import BetaEvent
 from rtchat.server.dialogue.checks import Rejected
 from rtchat.server.tally import Tally
 
@@ -27,3 +28,11 @@ def test_adding_up():
         one.sent(error("a"))
         total.add(one)
     assert total == Tally("", 2, 6, 1.0, 3.0, Counter(completed=2), Counter(a=2))
+
+
+def test_a_client_of_the_beta_is_counted_too():
+    tally = Tally()
+    tally.sent(BetaEvent(type="session.created", session={"id": "sess_1"}))
+    tally.sent(BetaEvent(type="response.done", response={"status": "completed"}))
+    tally.sent(BetaEvent(type="error", error={"code": None}))
+    assert (tally.session_id, tally.responses, tally.errors) == ("sess_1", {"completed": 1}, {"none": 1})

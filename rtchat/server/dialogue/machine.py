@@ -74,6 +74,11 @@ class Dialogue:
         """Sound of the client so far."""
         return self._listening.position_ms
 
+    @property
+    def conversation_id(self) -> str:
+        """Of the conversation."""
+        return self._context.conversation_id
+
     def start(self) -> list[Effect]:
         """The first event, and what follows from the preset.
 
