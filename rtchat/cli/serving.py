@@ -132,6 +132,15 @@ def serve(
         ),
     ] = None,
     seed: Annotated[int | None, typer.Option("--seed", help="Make ids and faults the same in every run.")] = None,
+    chaos: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--chaos", metavar="NAME|FILE", help="Make this go wrong, on purpose; `--chaos list` says what can."
+        ),
+    ] = None,
+    allow_chaos: Annotated[
+        bool, typer.Option("--allow-chaos", help="Clients may ask for faults (?chaos=…) though there is a key.")
+    ] = False,
     clock: Annotated[
         Time, typer.Option("--clock", help="virtual: delays take no time, and every run is alike.")
     ] = Time.REAL,
@@ -183,7 +192,7 @@ def serve(
             max_sessions=max_sessions, session_s=session_seconds, idle_s=idle_seconds, drain_s=drain_seconds
         ),
         log="json" if log is LogStyle.JSON else "text" if log is LogStyle.TEXT else None,
-        stage=_stage(script, seed, clock),
+        stage=_stage(script, seed, clock, chaos or [], allow_chaos),
         mcp=allow_mcp,
         beta=beta,
     )
@@ -191,16 +200,25 @@ def serve(
     raise typer.Exit(130 if ended_by is signal.SIGINT else 0)
 
 
-def _stage(script: Path | None, seed: int | None, clock: Time) -> Stage:
+def _stage(script: Path | None, seed: int | None, clock: Time, chaos: list[str], allow_chaos: bool) -> Stage:
     """What the flags for tests say.
 
     Raises:
         UsageError: A file cannot be read, or there is a mistake in it.
     """
-    from rtchat.server.staging import scenario
+    from rtchat.server.staging import faults, scenario
     from rtchat.server.staging.stage import Stage
 
-    return Stage(scenario=scenario.load(script) if script else None, seed=seed, virtual=clock is Time.VIRTUAL)
+    if "list" in chaos:
+        typer.echo(faults.listing())
+        raise typer.Exit
+    return Stage(
+        scenario=scenario.load(script) if script else None,
+        seed=seed,
+        virtual=clock is Time.VIRTUAL,
+        chaos=faults.choose(chaos),
+        allow_chaos=allow_chaos,
+    )
 
 
 def _certificate(made: SelfSigned | None, cert: Path | None, key: Path | None) -> Certificate | None:

@@ -151,13 +151,17 @@ class Server:
         if refusal is not None:
             await self._turn_away(socket, refusal)
             return
+        staged = self._stage.open(socket.query_params.get("chaos"), allowed=not self._keys)
+        if staged.refusal is not None:
+            await socket.send_denial_response(on_purpose(staged.refusal))
+            return
         translation = "translations" in socket.url.path
         with self.door.visit("translation" if translation else "realtime") as visit:
             # Measured: the upgrade is always 101; key and model are judged after it.
             await accept(socket)
             try:
+                staged.check()
                 preset = self._let_in(socket, translation)
-                staged = self._stage.open()
                 expires_at = int(staged.clock.time() + self._limits.session_s)
                 asked = socket.query_params.get("model")
                 transcribes = socket.query_params.get("intent") == "transcription"
@@ -272,6 +276,13 @@ def unavailable(refusal: Refusal) -> Response:
     message = f"{refusal.sentence} Try again in {RETRY_AFTER_S} s, or another server."
     error = {"message": message, "type": "server_error", "code": refusal.reason, "param": None}
     return JSONResponse({"error": error}, 503, {"Retry-After": str(RETRY_AFTER_S)})
+
+
+def on_purpose(status: int) -> Response:
+    """A refusal before the upgrade, because a fault is wanted."""
+    code = "rate_limit_exceeded" if status == 429 else "server_error"
+    error = {"message": "A fault on purpose: refuse.", "type": code, "code": code, "param": None}
+    return JSONResponse({"error": error}, status, {"Retry-After": "1"})
 
 
 def rest_error(rejected: Rejected) -> Response:

@@ -50,6 +50,18 @@ def test_what_a_test_puts_around_sessions(run, started, tmp_path):
     assert (stage.seed, stage.virtual) == (5, True)
 
 
+def test_faults_reach_the_server_and_are_listed(run, started):
+    run("serve", "--chaos", "close-1011:after=2,duplicate", "--chaos", "jitter", "--allow-chaos")
+    stage = started[0].stage
+    assert [one.kind.name for one in stage.chaos] == ["close", "duplicate", "jitter"]
+    assert stage.allow_chaos
+    code, out, _ = run("serve", "--chaos", "list")
+    assert code == 0 and "never-ends" in out and len(started) == 1
+    code, out, err = run("serve", "--chaos", "jiter")
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert "Did you mean jitter?" in err
+
+
 def test_a_mistake_in_a_scenario_is_one_sentence_with_its_line(run, tmp_path):
     path = tmp_path / "hotel.toml"
     path.write_text("[[turn]]\nsay = 'Hello.'\nherar = 'Hi.'\n", encoding="utf-8")

@@ -9,9 +9,11 @@ import sys
 from pathlib import Path
 
 import websockets
+from websockets.exceptions import InvalidStatus
 
 from rtchat.server.clock import EPOCH
 from rtchat.server.run import ServerConfig, embedded
+from rtchat.server.staging import faults
 from rtchat.server.staging.scenario import made
 from rtchat.server.staging.stage import Stage
 from rtchat.testing.babble import babble
@@ -102,3 +104,39 @@ async def test_a_scenario_begins_anew_in_every_session_and_in_real_time(connect)
                 assert done["status_details"]["error"]["message"] == (
                     "The scenario has 1 turn, and this is response 2."
                 )
+
+
+async def refused(url, chaos, **options):
+    """The status before the upgrade, or the error event after it."""
+    try:
+        async with websockets.connect(f"{url}/realtime?model=gpt-realtime-2.1&chaos={chaos}", **options) as socket:
+            return json.loads(await socket.recv())
+    except InvalidStatus as refusal:
+        return refusal.response.status_code
+
+
+async def test_faults_at_the_door():
+    async with embedded(ServerConfig(tts="tone")) as url:
+        assert await refused(url, "refuse") == 503
+        assert await refused(url, "refuse-429") == 429
+        assert (await refused(url, "refuse-401"))["error"]["code"] == "invalid_api_key"
+        assert (await refused(url, "jitter"))["type"] == "session.created"
+
+
+async def test_who_may_ask_for_faults():
+    key = {"additional_headers": {"Authorization": "Bearer k"}}
+    async with embedded(ServerConfig(tts="tone", api_key="k")) as url:
+        error = (await refused(url, "jitter", **key))["error"]
+        assert (error["code"], error["param"]) == ("invalid_value", "chaos")
+        assert error["message"] == "This server makes no faults for its clients. Start it with --allow-chaos."
+    async with embedded(ServerConfig(tts="tone", api_key="k", stage=Stage(allow_chaos=True))) as url:
+        assert (await refused(url, "jitter", **key))["type"] == "session.created"
+        assert "Did you mean jitter?" in (await refused(url, "jiter", **key))["error"]["message"]
+
+
+async def test_faults_of_a_server_and_only_of_its_first_sessions():
+    stage = Stage(chaos=faults.choose(["refuse:sessions=2"]))
+    async with embedded(ServerConfig(tts="tone", stage=stage)) as url:
+        seen = [await refused(url, "") for _ in range(3)]
+    assert seen[:2] == [503, 503]
+    assert seen[2]["type"] == "session.created"
