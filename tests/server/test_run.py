@@ -1,14 +1,18 @@
 import asyncio
 import base64
+import json
 import shutil
 import signal
 import subprocess
 import sys
 import time
+from contextlib import asynccontextmanager
 
+import httpx
 import numpy as np
 import pytest
 import soxr
+from websockets.exceptions import InvalidStatus
 
 from rtchat.errors import UsageError
 from rtchat.server.run import ServerConfig, embedded
@@ -130,3 +134,78 @@ async def test_serve_ends_at_ctrl_c_and_sigterm():
         process.send_signal(number)
         out, err = await asyncio.wait_for(process.communicate(), 10)
         assert (process.returncode, out.decode().strip(), err) == (0, number.name, b"")
+
+
+# --- SIGTERM with sessions live ---------------------------------------------------------------------------
+
+
+@asynccontextmanager
+async def served(config: str = "limits=Limits(drain_s=60)"):
+    """A server's process, and where it listens."""
+    code = (
+        "import asyncio; from rtchat.server.run import *; from rtchat.server.limits import Limits\n"
+        f"print(asyncio.run(serve(ServerConfig({config}, log='json'))).name)"
+    )
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", code, stderr=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
+    )
+    try:
+        first = await asyncio.wait_for(process.stderr.readline(), 20)
+        yield process, first.decode().split()[2].removesuffix("/realtime")
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.communicate()
+
+
+async def event_named(process, name: str) -> dict:
+    """The next line of the journal of that name."""
+    while True:
+        line = await asyncio.wait_for(process.stderr.readline(), 20)
+        assert line, f"{name} never came"
+        if line.startswith(b"{") and (told := json.loads(line))["event"] == name:
+            return told
+
+
+async def test_sigterm_lets_sessions_end_and_nobody_new_come(connect):
+    async with served() as (process, url), connect(url) as client:
+        process.send_signal(signal.SIGTERM)
+        assert (await event_named(process, "draining"))["sessions"] == 1
+        async with httpx.AsyncClient(base_url=url.replace("ws", "http", 1).removesuffix("/v1")) as http:
+            assert (await http.get("/readyz")).status_code == 503
+            assert (await http.get("/healthz")).status_code == 200
+        with pytest.raises(InvalidStatus) as refused:
+            await connect(url).__aenter__()
+        assert refused.value.response.status_code == 503
+        await client.say("still here")
+        assert (await client.event())["type"] == "conversation.item.added"
+        await client.socket.close()
+        assert (await event_named(process, "drained"))["sessions_closed"] == 0
+        out, _ = await asyncio.wait_for(process.communicate(), 20)
+        assert (process.returncode, out) == (0, b"SIGTERM\n")
+
+
+async def test_who_does_not_leave_in_time_is_closed(connect):
+    async with served("limits=Limits(drain_s=0.2)") as (process, url), connect(url) as client:
+        process.send_signal(signal.SIGTERM)
+        assert await client.closed() == (1001, "server shutting down")
+        assert await asyncio.wait_for(process.wait(), 20) == 0
+
+
+@pytest.mark.parametrize("signals", [(signal.SIGTERM, signal.SIGTERM), (signal.SIGTERM, signal.SIGINT)])
+async def test_a_second_signal_ends_at_once(connect, signals):
+    async with served() as (process, url), connect(url) as client:
+        process.send_signal(signals[0])
+        await event_named(process, "draining")
+        process.send_signal(signals[1])
+        assert await client.closed() == (1001, "server shutting down")
+        assert await asyncio.wait_for(process.wait(), 20) == 0
+
+
+async def test_ctrl_c_waits_for_nobody(connect):
+    async with served() as (process, url), connect(url) as client:
+        process.send_signal(signal.SIGINT)
+        assert await client.closed() == (1001, "server shutting down")
+        assert (await event_named(process, "session_ended"))["close"] == 1001
+        out, _ = await asyncio.wait_for(process.communicate(), 20)
+        assert (process.returncode, out) == (0, b"SIGINT\n")
