@@ -55,11 +55,11 @@ packages() { # packages KIND: what this system's package manager calls what is n
     case $(manager) in
     brew)
         echo espeak-ng portaudio
-        [ "$1" != test ] || echo sox tmux flite
+        [ "$1" != test ] || echo sox tmux flite haproxy
         ;;
     *)
         echo espeak-ng libasound2-plugins pulseaudio-utils portaudio19-dev gcc libc6-dev apertium apertium-eng-spa
-        [ "$1" != test ] || echo pulseaudio alsa-utils flite pocketsphinx-testdata sox tmux
+        [ "$1" != test ] || echo pulseaudio alsa-utils flite pocketsphinx-testdata sox tmux haproxy openssl
         ;;
     esac
 }

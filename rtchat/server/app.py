@@ -43,6 +43,7 @@ ASSISTANT = "rtchat-assistant"
 """The built-in assistant under its own name."""
 MCP_OFF = "This server calls no MCP servers: it must be started with --allow-mcp, or listen on this machine only."
 _BETA_PROTOCOL = "openai-beta.realtime-v1"
+SECRET_HEADER = "rtchat-client-secret"
 _PAIR = re.compile(r"apertium:\w+-\w+")
 
 
@@ -142,7 +143,8 @@ class Server:
         except Rejected as rejected:
             return rest_error(rejected)
         session = json.loads(wire.encode(created))["session"]
-        return JSONResponse({"value": secret.value, "expires_at": secret.expires_at, "session": session})
+        answer = {"value": secret.value, "expires_at": secret.expires_at, "session": session}
+        return JSONResponse(answer, headers={SECRET_HEADER: secret.value})  # so a balancer can know whose it is
 
     # --- sessions -----------------------------------------------------------------------------------------
 
