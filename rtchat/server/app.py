@@ -173,7 +173,9 @@ class Server:
                 around = staged.around(machine, scripted=not translation)
                 if self._beta and isinstance(machine, Dialogue) and speaks_beta(socket):
                     around = Beta(around, staged.new_id, machine.conversation_id)
-                live = visit.live = Live(socket, around, self._engines, self._limits, staged.clock)
+                live = visit.live = Live(
+                    socket, around, self._engines, self._limits, staged.clock, self.metrics.took
+                )
             except Rejected as rejected:
                 self.metrics.refused(rejected.code or "no_key")
                 self._journal.write("refused", kind=visit.kind, reason=rejected.code or "no_key")

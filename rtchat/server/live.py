@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
+from collections.abc import AsyncIterator, Coroutine, Iterable
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -23,18 +22,21 @@ from rtchat.server import unusual
 from rtchat.server.clock import REAL
 from rtchat.server.dialogue import signals as sig
 from rtchat.server.dialogue.sound import Rate
+from rtchat.server.ears import Ears
 from rtchat.server.engines.base import WordMark
 from rtchat.server.hosting import abort
 from rtchat.server.limits import Limits, minutes
 from rtchat.server.mcp_client import McpClients, McpFailure
+from rtchat.server.metrics import Stopwatch, Took, nobody
 from rtchat.server.outbox import Outbox
 from rtchat.server.overdue import Overdue
+from rtchat.server.pace import Pace
 from rtchat.server.patience import Patience
 from rtchat.server.tally import Tally
 
 if TYPE_CHECKING:
     from rtchat.server.clock import Clock, Handle
-    from rtchat.server.engines.base import EndOfTurn, VoiceActivityDetector
+    from rtchat.server.engines.base import EndOfTurn
     from rtchat.server.engines.registry import Engines
 
 LOG = logging.getLogger(__name__)
@@ -45,10 +47,6 @@ _MISTAKE = ErrorDetail(
     param=None,
     event_id=None,
 )
-AHEAD_MS = 5_000
-"""Sound of a response that is sent at once (measured at the service: 3.2 to 5 s inside the first second)."""
-FASTER_THAN_REAL_TIME = 4
-"""How many times faster than it is heard the rest is sent."""
 GOODBYE_S = 2
 """How long a client that does not read may take to read that it is closed."""
 DETECTED_AT_ONCE = 3072
@@ -81,6 +79,7 @@ class Live:
         engines: Do.
         limits: How long the session lasts, and how long it waits for its client.
         clock: The session's time.
+        took: Told how long engines take.
     """
 
     def __init__(
@@ -90,12 +89,14 @@ class Live:
         engines: Engines,
         limits: Limits | None = None,
         clock: Clock = REAL,
+        took: Took = nobody,
     ) -> None:
         self._limits = limits or Limits()
         self._socket = socket
         self._machine = machine
         self._engines = engines
         self._clock = clock
+        self._took = took
         self._outbox = Outbox(self._limits.outbox_bytes)
         self._overdue = Overdue(self._limits)
         self._tasks: set[asyncio.Task[None]] = set()
@@ -308,10 +309,12 @@ class Live:
 
     async def _transcribe(self, asked: sig.Transcribe) -> None:
         try:
+            first = Stopwatch(self._took, "stt")
             grammar = self._engines.llm.grammar(asked.prompt) if asked.prompt else None
             stt = self._engines.stt
             hearing = stt.transcribe(asked.pcm, WIRE.rate, language=asked.language, grammar=grammar)
             heard = await self._patience.whole(hearing, stt.name)
+            first.stop()
             self._feed(sig.Recognised(asked.key, heard.text))
         except Exception as error:
             self._feed(sig.NotRecognised(asked.key, reason(error)))
@@ -332,11 +335,13 @@ class Live:
     async def _think(self, asked: sig.Think) -> None:
         try:
             llm = self._engines.llm
+            first = Stopwatch(self._took, "llm")
             async with (
                 _closing(llm.respond(asked.prompt)) as made,
                 _closing(self._patience.pieces(made, llm.name)) as pieces,
             ):
                 async for piece in pieces:
+                    first.stop()
                     self._feed(sig.Thought(asked.response_id, piece))
             self._feed(sig.ThoughtEnded(asked.response_id))
         except Exception as error:
@@ -344,7 +349,9 @@ class Live:
 
     async def _translate(self, asked: sig.Translate) -> None:
         try:
+            first = Stopwatch(self._took, "translator")
             text = await self._engines.translator.translate(asked.text, source=asked.source, target=asked.target)
+            first.stop()
             self._feed(sig.Translated(asked.key, text))
         except Exception as error:
             self._feed(sig.NotTranslated(asked.key, reason(error)))
@@ -375,6 +382,7 @@ class Live:
             while True:
                 with self._clock.resting():
                     asked = await queue.get()
+                first = Stopwatch(self._took, "tts")
                 speech = self._engines.tts.speak(
                     asked.text, voice=asked.voice, speed=asked.speed, language=asked.language
                 )
@@ -386,6 +394,7 @@ class Live:
                         if isinstance(pcm, WordMark):
                             self._feed(sig.Marked(response_id, pcm))
                             continue
+                        first.stop()
                         await self._outbox.room.wait()
                         await self._clock.sleep(pace.wait_s(pcm))
                         self.tally.audio_out_s += WIRE.ms(pcm) / 1000
@@ -393,50 +402,6 @@ class Live:
                 self._feed(sig.SpeechEnded(response_id))
         except Exception as error:
             self._feed(sig.SpeechEnded(response_id, reason(error)))
-
-
-class Ears:
-    """A detector with the sound that it is still to hear."""
-
-    def __init__(self, detector: VoiceActivityDetector) -> None:
-        self.detector = detector
-        self.reset()
-
-    def reset(self) -> None:
-        """What comes next has nothing to do with what came before."""
-        self.detector.reset()
-        self._rate = Rate(WIRE.rate, self.detector.rate)
-        self._rest = b""
-
-    def windows(self, pcm: bytes) -> list[bytes]:
-        """Whole windows of what has come; the rest waits."""
-        sound = self._rest + self._rate.feed(pcm)
-        size = 2 * self.detector.window_samples
-        whole = len(sound) - len(sound) % size
-        self._rest = sound[whole:]
-        return [sound[at : at + size] for at in range(0, whole, size)]
-
-
-class Pace:
-    """How fast sound is sent: the first seconds at once, then a few times faster than it is heard.
-
-    So does the service. An interruption then finds less made in vain, and no client has to take a minute of sound
-    at once.
-
-    Args:
-        clock: Seconds.
-    """
-
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
-        self._began = clock()
-        self._sent_ms = 0.0
-
-    def wait_s(self, pcm: bytes) -> float:
-        """Seconds to wait before sending this; 0 lets others have their turn."""
-        ahead_ms = self._sent_ms - AHEAD_MS
-        self._sent_ms += WIRE.ms(pcm)
-        return max(0.0, self._began + ahead_ms / 1000 / FASTER_THAN_REAL_TIME - self._clock())
 
 
 def reason(error: Exception) -> str:

@@ -6,8 +6,9 @@ in one registry for the whole process, where two servers of a test would count e
 
 from __future__ import annotations
 
+import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 import rtchat
@@ -55,6 +56,35 @@ class Histogram:
             plain = f"{{{own.rstrip(',')}}}" if own else ""
             yield f"{metric}_sum{plain} {self._sums[name]:.6g}"
             yield f"{metric}_count{plain} {seen}"
+
+
+Took = Callable[[str, float], None]
+"""Told of an engine's kind and its seconds."""
+
+
+def nobody(_engine: str, _seconds: float) -> None:
+    """Nobody wants to know."""
+
+
+class Stopwatch:
+    """Times an engine until its first piece, from now on.
+
+    Args:
+        took: Told of it.
+        engine: `stt`, `llm`, `tts` or `translator`.
+    """
+
+    def __init__(self, took: Took, engine: str, clock: Callable[[], float] = time.monotonic) -> None:
+        self._took = took
+        self._engine = engine
+        self._clock = clock
+        self._began: float | None = clock()
+
+    def stop(self) -> None:
+        """A piece has come; only the first counts."""
+        if self._began is not None:
+            self._took(self._engine, self._clock() - self._began)
+            self._began = None
 
 
 class Metrics:

@@ -183,6 +183,8 @@ async def test_pool_and_metrics_tell_of_a_session_and_nothing_of_what_it_says(en
             'rtchat_audio_seconds_total{direction="in"} 0.5',
             'rtchat_audio_seconds_total{direction="out"} 0.3',
             'rtchat_responses_total{status="completed"} 1',
+            'rtchat_engine_seconds_count{engine="llm"} 1',
+            'rtchat_engine_seconds_count{engine="tts"} 1',
         ):
             assert f"\n{figure}\n" in during.text
         after = (await answered(http, "/metrics", lambda answer: "\nrtchat_sessions 0\n" in answer.text)).text

@@ -5,7 +5,6 @@ import pytest
 
 from rtchat.errors import EngineError
 from rtchat.server.engines.base import TextPiece
-from rtchat.server.live import Pace
 from rtchat.server.run import embedded
 
 KIND = "conversation.item.input_audio_transcription"
@@ -179,7 +178,7 @@ async def test_a_client_that_vanishes_stops_the_work(engines, connect):
 
 async def test_a_slow_client_is_waited_for(engines, connect, monkeypatch):
     """An endless answer must not fill the memory: little more is made than the client takes."""
-    monkeypatch.setattr("rtchat.server.live.FASTER_THAN_REAL_TIME", 1e9)
+    monkeypatch.setattr("rtchat.server.pace.FASTER_THAN_REAL_TIME", 1e9)
     engines.tts.endless = True
     async with embedded(engines=engines) as url, connect(url, max_queue=1) as client:
         await client.send("response.create")
@@ -191,11 +190,3 @@ async def test_a_slow_client_is_waited_for(engines, connect, monkeypatch):
                 await asyncio.sleep(0.2)
         assert made < 5000
         client.socket.transport.abort()
-
-
-def test_the_first_seconds_are_sent_at_once_and_the_rest_paced():
-    now = 100.0
-    pace, second = Pace(lambda: now), bytes(48_000)
-    assert [pace.wait_s(second) for _ in range(8)] == [0, 0, 0, 0, 0, 0, 0.25, 0.5]
-    now += 0.75
-    assert pace.wait_s(second) == 0

@@ -7,7 +7,7 @@ from rtchat.server.client_secrets import ClientSecrets
 from rtchat.server.dialogue.signals import Close
 from rtchat.server.door import Door
 from rtchat.server.limits import Limits
-from rtchat.server.metrics import Histogram, Metrics
+from rtchat.server.metrics import Histogram, Metrics, Stopwatch
 from rtchat.server.tally import Tally
 
 
@@ -79,3 +79,12 @@ def test_a_bucket_counts_all_below_it():
         'x_sum{engine="stt"} 6',
         'x_count{engine="stt"} 4',
     ]
+
+
+def test_an_engine_is_timed_until_its_first_piece():
+    now, seen = 1.0, []
+    watch = Stopwatch(lambda *told: seen.append(told), "llm", lambda: now)
+    now = 1.25
+    for _ in range(3):
+        watch.stop()
+    assert seen == [("llm", 0.25)]
