@@ -1,6 +1,6 @@
 """One WebSocket session: runs a dialogue's effects, and tells it what came of them.
 
-A session owns: its outbox (written by one task, so that events keep their order), one task for each recognition,
+A session owns: what is sent (by one task, so that events keep their order), one task for each recognition,
 one for each response's thinking and one for its speaking, and a detector. All end with the session.
 """
 
@@ -12,26 +12,23 @@ from collections.abc import AsyncIterator, Coroutine, Iterable
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, Protocol
 
-from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
+from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from rtchat.chunk import WIRE
 from rtchat.errors import RtchatError
 from rtchat.protocol import wire
 from rtchat.protocol.server_events import ErrorDetail, ErrorEvent
-from rtchat.server import unusual
 from rtchat.server.clock import REAL
 from rtchat.server.dialogue import signals as sig
 from rtchat.server.dialogue.sound import Rate
 from rtchat.server.ears import Ears
 from rtchat.server.engines.base import WordMark
-from rtchat.server.hosting import abort
 from rtchat.server.limits import Limits, minutes
 from rtchat.server.mcp_client import McpClients, McpFailure
 from rtchat.server.metrics import Stopwatch, Took, nobody
-from rtchat.server.outbox import Outbox
-from rtchat.server.overdue import Overdue
 from rtchat.server.pace import Pace
 from rtchat.server.patience import Patience
+from rtchat.server.sending import Sending
 from rtchat.server.tally import Tally
 
 if TYPE_CHECKING:
@@ -47,8 +44,6 @@ _MISTAKE = ErrorDetail(
     param=None,
     event_id=None,
 )
-GOODBYE_S = 2
-"""How long a client that does not read may take to read that it is closed."""
 DETECTED_AT_ONCE = 3072
 """Bytes of sound (64 ms, two windows) between two looks at the event loop."""
 
@@ -97,8 +92,6 @@ class Live:
         self._engines = engines
         self._clock = clock
         self._took = took
-        self._outbox = Outbox(self._limits.outbox_bytes)
-        self._overdue = Overdue(self._limits)
         self._tasks: set[asyncio.Task[None]] = set()
         self._hearing: dict[str, asyncio.Task[None]] = {}
         self._judging: dict[str, asyncio.Task[None]] = {}
@@ -108,10 +101,9 @@ class Live:
         self._patience: Patience = getattr(engines, "patience", None) or Patience()
         self._mcp = McpClients()
         self._later: set[Handle] = set()
-        self._writer: asyncio.Task[None] | None = None
+        self._sending = Sending(socket, self._limits, lambda: bool(self._tasks))
+        self._outbox = self._sending.outbox
         self.tally = Tally()
-        self.ended = sig.Close(1006, "")
-        """How it ended: who closed first says it."""
         self.closed = asyncio.Event()
 
     async def run(self) -> None:
@@ -119,8 +111,7 @@ class Live:
         lasted = self._limits.session_s
         expired = sig.Expired(minutes(lasted))
         self._later.add(self._clock.call_later(lasted, self._feed, expired, work=False))
-        self._writer = writer = asyncio.create_task(self._write())
-        watch = asyncio.create_task(self._watch(writer))
+        self._sending.start()
         try:
             await self._run(self._machine.start())
             await self._settle()
@@ -130,7 +121,8 @@ class Live:
         finally:
             for handle in self._later:
                 handle.cancel()
-            await _cancelled([*self._tasks, writer, watch])
+            await _cancelled(self._tasks)
+            await self._sending.stop()
             await self._mcp.close()
             self.tally.audio_in_s = self.heard_s
             self.closed.set()
@@ -140,10 +132,14 @@ class Live:
         """Seconds of sound that the client has sent."""
         return self._machine.heard_ms / 1000
 
+    @property
+    def ended(self) -> sig.Close:
+        """How it ended, said by whoever closed first."""
+        return self._sending.ended
+
     def close(self, code: int, reason: str) -> None:
         """Close now; what has not been sent is not sent any more."""
-        self._outbox.clear()
-        self._outbox.put(sig.Close(code, reason))
+        self._sending.close(code, reason)
 
     # --- socket -------------------------------------------------------------------------------------------
 
@@ -152,10 +148,9 @@ class Live:
             await self._outbox.attention.wait()  # who does not read is not answered either
             message = await self._socket.receive()
             if message["type"] == "websocket.disconnect":
-                if self.ended.code == 1006:
-                    self.ended = sig.Close(message.get("code") or 1005, "client")
+                self._sending.left(message.get("code"))
                 return
-            self._overdue.heard()
+            self._sending.heard()
             self.tally.events_in += 1
             text = message.get("text")
             try:
@@ -171,44 +166,7 @@ class Live:
         await self._clock.settle(self._at_work)
 
     def _at_work(self) -> int:
-        gone = self._writer is None or self._writer.done()
-        return 0 if gone else len(self._tasks)
-
-    async def _write(self) -> None:
-        try:
-            while True:
-                item = await self._outbox.get()
-                if isinstance(item, sig.Close):
-                    self.ended = item
-                    if self._socket.application_state is not WebSocketState.DISCONNECTED:
-                        await self._socket.close(item.code, item.reason)
-                    return
-                self._overdue.sending()
-                if isinstance(item, str):
-                    await self._socket.send_text(item)
-                else:
-                    await unusual.send(self._socket, item)
-                self._overdue.sent(self._outbox.bytes)
-        except (WebSocketDisconnect, RuntimeError):  # the client has gone; reading ends
-            return
-        finally:
-            self._outbox.clear()
-
-    async def _watch(self, writer: asyncio.Task[None]) -> None:
-        """Close when the client takes too long."""
-        while True:
-            await asyncio.sleep(self._overdue.every_s)
-            verdict = self._overdue.verdict(self._outbox.bytes, busy=bool(self._tasks))
-            if verdict is None:
-                continue
-            self.ended = verdict
-            await _cancelled([writer])
-            try:
-                async with asyncio.timeout(GOODBYE_S):
-                    await self._socket.close(verdict.code, verdict.reason)
-            except (TimeoutError, RuntimeError, WebSocketDisconnect):  # it takes nothing, or is closing already
-                abort(self._socket)
-            return
+        return 0 if self._sending.gone else len(self._tasks)
 
     # --- effects ------------------------------------------------------------------------------------------
 

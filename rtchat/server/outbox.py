@@ -23,6 +23,7 @@ class Outbox:
         self._full_bytes = full_bytes
         self._waiting: deque[Item] = deque()
         self._something = asyncio.Event()
+        self._shut = False
         self.bytes = 0
         self.room = asyncio.Event()
         """More may be spoken."""
@@ -33,6 +34,8 @@ class Outbox:
 
     def put(self, item: Item) -> None:
         """One more, after all others."""
+        if self._shut:
+            return
         self._waiting.append(item)
         self._something.set()
         if isinstance(item, str):
@@ -48,6 +51,11 @@ class Outbox:
         self.bytes = 0
         self.room.set()
         self.attention.set()
+
+    def shut(self) -> None:
+        """Nothing is sent any more at all."""
+        self._shut = True
+        self.clear()
 
     async def get(self) -> Item:
         """The next, once there is one. For one task only."""

@@ -13,7 +13,7 @@ from rtchat.server.run import ServerConfig, embedded
 async def test_a_client_that_reads_nothing_is_cut_off(engines, answered, monkeypatch):
     """It asks for more than its buffers hold and reads none of it; the server must not keep it for ever."""
     monkeypatch.setattr("rtchat.server.pace.FASTER_THAN_REAL_TIME", 1e9)
-    monkeypatch.setattr("rtchat.server.live.GOODBYE_S", 0.2)
+    monkeypatch.setattr("rtchat.server.sending.GOODBYE_S", 0.2)
     engines.tts.endless = True
     config = ServerConfig(limits=Limits(slow_s=0.4))
     async with embedded(config, engines=engines) as url, httpx.AsyncClient() as http:

@@ -39,3 +39,12 @@ async def test_clearing_lets_all_go_on():
     assert (outbox.bytes, outbox.room.is_set(), outbox.attention.is_set()) == (0, True, True)
     outbox.put("next")
     assert await outbox.get() == "next"
+
+
+async def test_once_shut_it_keeps_nothing():
+    outbox = Outbox(10)
+    outbox.put("abc")
+    outbox.shut()
+    for _ in range(FULL_FRAMES):
+        outbox.put("abc")
+    assert (outbox.bytes, outbox.room.is_set(), outbox.attention.is_set()) == (0, True, True)
