@@ -273,7 +273,9 @@ def _canceller_is_there() -> bool:
 def _news(where: Where, model: str, settings: Settings, today: date) -> list[str]:
     news = []
     if where == "local" and settings.server == "auto":
-        news.append("No OPENAI_API_KEY is set: the embedded server answers, on this machine, by simple rules.")
+        by = f"with {settings.llm}" if settings.llm else "by simple rules"
+        why = "" if settings.llm else "No OPENAI_API_KEY is set: "
+        news.append(f"{why}{'The' if settings.llm else 'the'} embedded server answers, on this machine, {by}.")
     ending = deprecation(model, today) if model != DEFAULT_TRANSCRIPTION_MODEL else None
     return [*news, ending] if ending else news
 

@@ -69,6 +69,8 @@ class Settings(BaseSettings):
     )
     model: str | None = Field(None, description="the model")
     voice: str | None = Field(None, description="the voice")
+    llm: str | None = Field(None, description="what answers in the embedded server: a name, an address, ollama")
+    llm_model: str = Field("", description="the model that answers there")
     profile: str | None = Field(None, description="who the assistant is: a name or a file")
     var: Pairs = Field(default_factory=dict, description="values for the profile's variables")
     instructions: str | None = Field(None, description="what the assistant is told, instead of the profile's")
@@ -244,8 +246,9 @@ class Settings(BaseSettings):
         """Which server this session goes to.
 
         Returns:
-            `url` when an address was given; for `auto`, OpenAI when there is a key for it, else Azure when there
-            are an address and a key for it, else the embedded server (`local`).
+            `url` when an address was given; for `auto`, the embedded server (`local`) when its engine was named,
+            else OpenAI when there is a key for it, else Azure when there are an address and a key for it, else
+            the embedded server.
 
         Raises:
             UsageError: The server that was asked for needs a key (or Azure's address), and there is none.
@@ -268,6 +271,8 @@ class Settings(BaseSettings):
                 return "azure"
             case "local":
                 return "local"
+        if self.llm:
+            return "local"
         if self.openai_api_key:
             return "openai"
         return "azure" if azure else "local"

@@ -35,6 +35,9 @@ FLAGS = (
     Flag("url", str, ("--url",), "The whole WebSocket address, instead of the server's own.", _SESSION),
     Flag("model", str, ("--model", "-m"), "The model; `rtchat models` lists them.", _SESSION),
     Flag("voice", str, ("--voice", "-v"), "The voice; `rtchat voices` lists them.", _SESSION),
+    Flag("llm", str, ("--llm",), "What answers in the embedded server: ollama, an address, an engine's name.",
+         _SESSION, "ENGINE"),
+    Flag("llm_model", str, ("--llm-model",), "The model that answers there.", _SESSION, "NAME"),
     Flag("profile", str, ("--profile", "-p"), "Who the assistant is: a name (`rtchat profiles list`) or a TOML "
          "file.", _SESSION),
     Flag("var", list[str], ("--var",), "A value for a variable of the profile; may be repeated.", _SESSION,

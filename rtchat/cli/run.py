@@ -9,6 +9,7 @@ import sys
 import threading
 from collections.abc import AsyncGenerator, Iterator, Mapping
 from contextlib import AsyncExitStack, contextmanager, redirect_stdout, suppress
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from io import TextIOWrapper
@@ -20,7 +21,7 @@ from rtchat.display.base import Display
 from rtchat.display.ndjson import NdjsonDisplay
 from rtchat.display.plain import PlainDisplay
 from rtchat.errors import RtchatError, UsageError
-from rtchat.modes import Mode, Offer
+from rtchat.modes import Mode, Offer, SessionKind
 from rtchat.plan import Plan, make_plan
 from rtchat.recording import Recording
 from rtchat.session import Keys, Lines, Outcome, Session
@@ -107,9 +108,18 @@ async def _run(plan: Plan, display: Display, prompt: str | None) -> Outcome:
         plan = plan.with_tools(registry.definitions())
         embedded_url = None
         if plan.where == "local":
-            from rtchat.server.run import embedded
+            from rtchat.server.engines import ollama
+            from rtchat.server.engines.finding import Options
+            from rtchat.server.run import ServerConfig, embedded
 
-            embedded_url = await stack.enter_async_context(embedded())
+            settings = plan.settings
+            options = Options(llm_model=settings.llm_model)
+            config = ServerConfig(llm=settings.llm or "rules", options=options)
+            embedded_url = await stack.enter_async_context(embedded(config))
+            unasked = settings.server == "auto" and settings.llm is None
+            if unasked and plan.parts.session is SessionKind.CONVERSATION:
+                offer = ollama.offer(await ollama.models())
+                plan = replace(plan, news=(*plan.news, *([offer] if offer else [])))
         session = Session(
             plan,
             plan.endpoint(embedded_url),

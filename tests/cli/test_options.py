@@ -13,6 +13,8 @@ SAMPLES = {
     "url": "ws://127.0.0.1:1/v1",
     "model": "gpt-realtime-2.1",
     "voice": "cedar",
+    "llm": "ollama",
+    "llm_model": "llama3.2",
     "profile": "tutor",
     "var": "language=French",
     "instructions": "Be brief.",

@@ -59,7 +59,7 @@ def test_the_example_installed_as_a_package(world, serving, monkeypatch, tmp_pat
 
 def test_the_example_beside_the_user(world, serving, monkeypatch):
     monkeypatch.chdir(PARROT)
-    url, _ = serving("--llm", "parrot:Parrot")
+    url, _ = serving("--llm", "parrot:Parrot", "--tts", "parrot:Whistle")
     response, _ = ask(url, "polly", "text")
     assert response["output"][0]["content"][0]["text"] == "You said: polly"
 
@@ -89,7 +89,7 @@ def test_what_is_no_engine(world, rtchat, flags, sentence):
 def test_an_address_that_is_down_is_warned_of_and_fails_only_its_response(world, serving, refusing_port):
     url, process = serving("--llm", f"http://127.0.0.1:{refusing_port}/v1", "--llm-model", "m")
     warning = process.stderr.readline().decode()
-    assert warning.startswith(f"Warning: Nothing answers at http://127.0.0.1:{refusing_port}/v1 (")
+    assert warning.startswith(f"Warning: Nothing answers at http://127.0.0.1:{refusing_port}/v1.")
     response, _ = ask(url, "hello", "text")
     assert response["status"] == "failed"
     assert "Nothing answers" in response["status_details"]["error"]["message"]
@@ -137,3 +137,18 @@ def test_a_running_ollama_is_offered_and_used(world, serving, ollama):
     url, _ = serving("--llm", "ollama")
     response, _ = ask(url, "who are you", "text")
     assert response["output"][0]["content"][0]["text"] == "I am llama3.2."
+
+
+def test_a_session_without_a_key_is_offered_ollama_and_takes_it(world, rtchat, ollama):
+    offered = rtchat("text", "hello")
+    assert offered.code == 0
+    assert "Ollama is running here with llama3.2: use it with --llm ollama --llm-model llama3.2" in offered.err
+    taken = rtchat("text", "hello", "--llm", "ollama", "--llm-model", "llama3.2", OPENAI_API_KEY="sk-unused")
+    assert (taken.code, taken.out.strip()) == (0, "I am llama3.2.")
+    assert "The embedded server answers, on this machine, with ollama." in taken.err
+
+
+def test_the_page_shows_the_example():
+    page = (PARROT.parents[1] / "docs" / "engines.md").read_text()
+    _, _, code = (PARROT / "parrot.py").read_text().partition('"""\n\n')
+    assert code in page

@@ -25,7 +25,7 @@ from rtchat.server.dialogue.signals import (
 )
 from rtchat.server.dialogue.usage import entry_tokens, fixed_tokens, input_tokens
 from rtchat.server.dialogue.window import TooLong, kept
-from rtchat.server.engines.base import TextPiece, ToolCall
+from rtchat.server.engines.base import BrokenOff, Piece, ToolCall
 
 if TYPE_CHECKING:
     from rtchat.server.dialogue.context import Context
@@ -156,10 +156,14 @@ class Answers:
         if not answer.finished_work:
             return effects
         if answer.cut_short:
-            return effects + self._end(answer, "incomplete", "max_output_tokens")
+            return effects + self._end(answer, "incomplete", answer.cut_short)
         return effects + self._end(answer, "completed")
 
-    def _piece(self, answer: Answer, piece: TextPiece | ToolCall) -> list[Effect]:
+    def _piece(self, answer: Answer, piece: Piece) -> list[Effect]:
+        if isinstance(piece, BrokenOff):
+            said = self._say(answer, answer.sentences.rest())
+            answer.cut_short, answer.thought_over = answer.cut_short or piece.reason, True
+            return said
         if isinstance(piece, ToolCall):
             said = self._say(answer, answer.sentences.rest())
             one_too_many = answer.has_called and not answer.plan.parallel_tool_calls
@@ -184,7 +188,7 @@ class Answers:
                 break
             text = answer.fitting(whole)
             if text != whole:
-                answer.cut_short = answer.thought_over = True
+                answer.cut_short, answer.thought_over = "max_output_tokens", True
             if not text:
                 continue
             effects += [Emit(event) for event in answer.add_text(text)]

@@ -113,7 +113,7 @@ class Answer:
         self.waits_for: set[str] = set()
         self.given = Given()
         self.thought_over = False
-        self.cut_short = False
+        self.cut_short: str | None = None  # why no more is taken of it
         self.sentences = Sentences()
         self._store = store
         self._new_id = new_id

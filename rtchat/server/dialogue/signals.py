@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from rtchat.protocol.items import McpTool
-    from rtchat.server.engines.base import Prompt, TextPiece, ToolCall, WordMark
+    from rtchat.server.engines.base import Piece, Prompt, WordMark
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,7 @@ class Thought:
     """A piece of the answer."""
 
     response_id: str
-    piece: TextPiece | ToolCall
+    piece: Piece
 
 
 @dataclass(frozen=True, slots=True)

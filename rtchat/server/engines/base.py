@@ -147,12 +147,23 @@ class ToolCall:
     arguments: str
 
 
+@dataclass(frozen=True, slots=True)
+class BrokenOff:
+    """The model stopped before its end, and nothing more comes: the response is `incomplete` for this reason."""
+
+    reason: Literal["max_output_tokens", "content_filter"]
+
+
+Piece = TextPiece | ToolCall | BrokenOff
+"""What a language model gives."""
+
+
 class LanguageModel(Protocol):
     """Answers."""
 
     name: str
 
-    def respond(self, prompt: Prompt) -> AsyncIterator[TextPiece | ToolCall]:
+    def respond(self, prompt: Prompt) -> AsyncIterator[Piece]:
         """Answer, piece by piece. Closing the iterator stops the work."""
         ...
 

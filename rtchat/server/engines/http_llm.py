@@ -8,7 +8,7 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from rtchat.server.engines.base import Message, Prompt, TextPiece, ToolCall
+from rtchat.server.engines.base import BrokenOff, Message, Piece, Prompt, TextPiece, ToolCall
 from rtchat.server.engines.upstream import Upstream, lines
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ INAUDIBLE = "(inaudible)"
 NO_OUTPUT_YET = "(no output yet)"
 """What the model is told of a call that nobody has answered: every call must have an answer in this shape."""
 _DONE = "[DONE]"
+_BROKEN_OFF = {"length": BrokenOff("max_output_tokens"), "content_filter": BrokenOff("content_filter")}
 _THINK, _THOUGHT = "<think>", "</think>"
 
 
@@ -37,7 +38,7 @@ class HttpLanguageModel:
         """The model and where it is."""
         return self._upstream.label
 
-    async def respond(self, prompt: Prompt) -> AsyncIterator[TextPiece | ToolCall]:
+    async def respond(self, prompt: Prompt) -> AsyncIterator[Piece]:
         """Answer: text token by token, then the calls. Closing the iterator cuts the connection.
 
         Raises:
@@ -46,24 +47,28 @@ class HttpLanguageModel:
         body = request(prompt, await self._upstream.model())
         calls: dict[int, _Call] = {}
         thinking = Thinking()
-        finished = seen = False
+        ended: str | None = None
+        seen = False
         async with (
             self._upstream.post("/chat/completions", json=body) as response,
             aclosing(self._choices(response)) as choices,
         ):
             async for delta, reason in choices:
                 seen = seen or reason != _DONE
-                finished = finished or reason is not None
+                ended = ended or reason
                 if text := thinking.said(delta.get("content")):
                     yield TextPiece(text)
                 for part in delta.get("tool_calls") or ():
                     _gather(calls, part)
         if not seen:
             raise self._upstream.nonsense("answered without any choices")
-        if not finished:
+        if ended is None:
             raise self._upstream.nonsense("broke off in the middle of its answer")
         if text := thinking.rest():
             yield TextPiece(text)
+        if ended in _BROKEN_OFF:
+            yield _BROKEN_OFF[ended]
+            return
         for call in list(calls.values())[: None if prompt.parallel_tool_calls else 1]:
             yield self._called(call, prompt)
 

@@ -15,11 +15,10 @@ from rtchat.server.engines.assistant import RuleAssistant
 from rtchat.server.engines.base import (
     EndOfTurn,
     LanguageModel,
+    Piece,
     Prompt,
     SpeechToText,
-    TextPiece,
     TextToSpeech,
-    ToolCall,
     Translator,
     VoiceActivityDetector,
 )
@@ -57,7 +56,7 @@ class LocalModels:
     def _model(self, prompt: Prompt) -> LanguageModel:
         return self._translating if prompt.model.startswith("apertium:") else self._assistant
 
-    def respond(self, prompt: Prompt) -> AsyncIterator[TextPiece | ToolCall]:
+    def respond(self, prompt: Prompt) -> AsyncIterator[Piece]:
         """Answer by the model that is asked for."""
         return self._model(prompt).respond(prompt)
 

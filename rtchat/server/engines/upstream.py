@@ -176,9 +176,10 @@ class Upstream:
 
     def _broken(self, error: httpx.HTTPError) -> EngineError:
         if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout):
-            reason = str(error) or "no answer"
+            _, numbered, reason = str(error).partition("] ")  # "[Errno -2] Name or service not known"
+            why = f" ({reason})" if numbered else ""
             return EngineError(
-                f"Nothing answers at {self.url} ({reason}).", hint=f"Start that server, or correct --{self.kind}."
+                f"Nothing answers at {self.url}{why}.", hint=f"Start that server, or correct --{self.kind}."
             )
         return EngineError(
             f"The connection to {self.label} broke ({type(error).__name__}).", hint="Look at that server's log."

@@ -7,7 +7,7 @@ import pytest
 from starlette.responses import HTMLResponse, JSONResponse
 
 from rtchat.errors import EngineError
-from rtchat.server.engines.base import Message, Prompt, TextPiece, ToolCall
+from rtchat.server.engines.base import BrokenOff, Message, Prompt, TextPiece, ToolCall
 from rtchat.server.engines.http_llm import HttpLanguageModel, Thinking, chat, request
 from rtchat.server.engines.upstream import Upstream
 from rtchat.server.run import ServerConfig, build, embedded
@@ -162,6 +162,19 @@ async def test_a_connection_that_breaks(stack, said):
     stack.chat = [*said("Hel")[:1], "cut"]
     with pytest.raises(EngineError, match=r"The connection to tiny at http.* broke"):
         await answer(stack)
+
+
+@pytest.mark.parametrize(
+    ("reason", "told"), [("length", "max_output_tokens"), ("content_filter", "content_filter")]
+)
+async def test_what_stops_early_is_incomplete(stack, said, connect, reason, told):
+    stack.chat = [*said("Once", " upon")[:2], {"choices": [{"delta": {}, "finish_reason": reason}]}]
+    assert (await answer(stack))[-1] == BrokenOff(told)
+    async with embedded(over_http(stack, "llm", "tts")) as url, connect(url) as client:
+        for modality, kind in (("text", "text"), ("audio", "transcript")):
+            done = (await ask(client, output_modalities=[modality]))[-1]["response"]
+            assert (done["status"], done["status_details"]["reason"]) == ("incomplete", told)
+            assert done["output"][0]["content"][0][kind] == "Once upon"
 
 
 async def test_nobody_answers(refused):
