@@ -56,10 +56,13 @@ packages() { # packages KIND: what this system's package manager calls what is n
     brew)
         echo espeak-ng portaudio
         [ "$1" != test ] || echo sox tmux flite haproxy
+        [ "$1" != test ] || command -v npm >/dev/null || echo node
         ;;
     *)
         echo espeak-ng libasound2-plugins pulseaudio-utils portaudio19-dev gcc libc6-dev apertium apertium-eng-spa
         [ "$1" != test ] || echo pulseaudio alsa-utils flite pocketsphinx-testdata sox tmux haproxy openssl
+        # Whoever brings npm may call it otherwise: the program counts, not the package.
+        [ "$1" != test ] || command -v npm >/dev/null || echo nodejs npm
         ;;
     esac
 }
@@ -247,6 +250,35 @@ install_everything() { # install_everything KIND, with file descriptor 9 to lock
     rm -f "$venv/.unfinished"
     [ -n "$kept" ] || rm -f "$log"
     say "ready after $SECONDS s"
+}
+
+# --- stock clients, for the tests ------------------------------------------------------------------------------------
+
+set_up_clients() { # other people's clients, in places of their own; without them their tests are skipped
+    local clients=$root/.venv-clients from=$root/tests/clients stamp npm=
+    stamp=$({ cat "$from/requirements.txt" "$from/npm/package-lock.json" && echo "$root" &&
+        "$venv/bin/python" -V && command -v npm; } 2>/dev/null | cksum)
+    [ "$(cat "$clients/.set-up" 2>/dev/null)" != "$stamp" ] || return 0
+    (
+        ! command -v flock >/dev/null || flock 9
+        [ "$(cat "$clients/.set-up" 2>/dev/null)" != "$stamp" ] || exit 0
+        SECONDS=0
+        log=$(mktemp "${TMPDIR:-/tmp}/rtchat-clients.XXXXXX")
+        say "stock clients of the Realtime API, for the tests (once; a minute)"
+        if command -v npm >/dev/null; then
+            (cd "$from/npm" && npm ci --ignore-scripts --no-audit --no-fund) >>"$log.npm" 2>&1 &
+            npm=$!
+        fi
+        # Not compiled now: most modules of these packages are never imported.
+        "$venv/bin/python" -m venv --clear "$clients" >>"$log" 2>&1 &&
+            "$clients/bin/python" -m pip --disable-pip-version-check --no-input install --no-compile --no-deps \
+                --require-hashes -r "$from/requirements.txt" >>"$log" 2>&1 ||
+            { say "could not install them from Python's packages. Details: $log" && exit 1; }
+        [ -z "$npm" ] || wait "$npm" || { say "could not install them from npm's. Details: $log.npm" && exit 1; }
+        echo "$stamp" >"$clients/.set-up"
+        rm -f "$log" "$log.npm"
+        say "ready after $SECONDS s"
+    ) </dev/null 9<"$root/script"
 }
 
 give_up() { # pip failed, and has put things back itself

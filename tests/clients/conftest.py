@@ -19,8 +19,8 @@ import soxr
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 # Their packages want other versions of what rtchat uses: script/test makes them an environment of their own.
-PYTHON = Path(os.environ.get("RTCHAT_CLIENTS_VENV", ROOT / ".venv-clients")) / "bin" / "python"
-MODULES = Path(os.environ.get("RTCHAT_CLIENTS_NODE_MODULES", HERE / "npm" / "node_modules"))
+PLACE = ROOT / ".venv-clients"
+KEY = "sk-of-the-tests"
 
 QUESTION = "What is two plus three?"
 ERRAND = "What is the weather in London?"
@@ -32,10 +32,12 @@ class Served(NamedTuple):
     Attributes:
         url: Its base, `ws://127.0.0.1:PORT/v1` or `wss://`.
         authority: The certificate to trust; None without encryption.
+        key: What clients must show; any will do where none is asked for.
     """
 
     url: str
     authority: str | None = None
+    key: str = "none"
 
     @property
     def http(self) -> str:
@@ -58,7 +60,7 @@ def serving(home: Path, *flags: str) -> Iterator[Served]:
         assert told.startswith("Listening on "), told
         url = told.split()[-1].removesuffix("/realtime")
         authority = process.stderr.readline().rpartition("=")[2].strip(" )\n") if "--tls" in flags else None
-        yield Served(url, authority)
+        yield Served(url, authority, KEY if "--api-key" in flags else "none")
     finally:
         process.kill()  # not a word on its end: other tests have that
         process.communicate()
@@ -73,8 +75,8 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 
 @pytest.fixture(scope="session")
 def served_tls(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    """`wss://`, with the certificate that `--tls self-signed` makes."""
-    with serving(tmp_path_factory.mktemp("served-tls"), "--tls", "self-signed") as server:
+    """`wss://`, with the certificate that `--tls self-signed` makes, and a key."""
+    with serving(tmp_path_factory.mktemp("served-tls"), "--tls", "self-signed", "--api-key", KEY) as server:
         yield server
 
 
@@ -108,17 +110,23 @@ def run(asked: Path) -> Callable[..., dict[str, Any]]:
     """`run("agents.py", served)`: what that client saw, scenario by scenario, as its program printed it."""
 
     def run(program: str, server: Served) -> dict[str, Any]:
-        node = program.endswith(".mjs")
-        if node and not MODULES.is_dir():
-            pytest.skip("the npm packages are not installed: script/test does that")
-        if not node and not PYTHON.exists():
-            pytest.skip("the clients' Python packages are not installed: script/test does that")
-        command = ["node", str(HERE / "npm" / program)] if node else [str(PYTHON), str(HERE / "programs" / program)]
+        if not (PLACE / ".set-up").exists():
+            pytest.skip("the clients' packages are not installed: script/test does that")
+        if program.endswith(".mjs"):
+            # Node 20 has its own WebSocket behind this flag, 22 has it anyhow.
+            command = ["node", "--experimental-websocket", str(HERE / "npm" / program)]
+        else:
+            command = [str(PLACE / "bin" / "python"), str(HERE / "programs" / program)]
         env = {name: value for name, value in os.environ.items() if name in ("PATH", "HOME", "LANG", "TMPDIR")}
         if server.authority:
             env |= {"NODE_EXTRA_CA_CERTS": server.authority, "SSL_CERT_FILE": server.authority}
         ran = subprocess.run(
-            [*command, server.url, str(asked)], env=env, capture_output=True, text=True, timeout=120, check=False
+            [*command, server.url, str(asked), server.key],
+            env=env,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
         )
         assert ran.returncode == 0, ran.stderr[-4000:]
         return json.loads(ran.stdout.splitlines()[-1])

@@ -35,13 +35,17 @@ class Async:
 
     def __init__(self, connection: Any) -> None:
         self.it = connection
+        self.events: list[Any] = []
 
-    async def until(self, kind: str) -> list[Any]:
-        events: list[Any] = []
-        while not events or events[-1].type != kind:
-            events.append(await asyncio.wait_for(self.it.recv(), 30))
-            assert events[-1].type != "error", events[-1]
-        return events
+    async def until(self, *kinds: str) -> dict[str, Any]:
+        """The next event of each type; it waits for all."""
+        seen: dict[str, Any] = {}
+        while not seen.keys() >= set(kinds):
+            event = await asyncio.wait_for(self.it.recv(), 30)
+            assert event.type != "error", event
+            self.events.append(event)
+            seen.setdefault(event.type, event)
+        return seen
 
     async def hear(self, pcm: bytes) -> None:
         for piece in pieces(pcm):
@@ -67,47 +71,45 @@ def of(events: list[Any], kind: str) -> list[Any]:
 async def test_text(talk: Async) -> None:
     await talk.it.conversation.item.create(item=message("What is two plus three?"))
     await talk.it.response.create(response={"output_modalities": ["text"]})
-    events = await talk.until("response.done")
-    assert "5" in "".join(event.delta for event in of(events, "response.output_text.delta"))
-    assert events[-1].response.usage.output_tokens > 0
+    done = (await talk.until("response.done"))["response.done"]
+    assert "5" in "".join(event.delta for event in of(talk.events, "response.output_text.delta"))
+    assert done.response.usage.output_tokens > 0
 
 
 async def test_voice(talk: Async, spoken: Callable[[str], bytes]) -> None:
     await talk.hear(spoken("What is two plus three?"))
-    events = await talk.until("response.done")
-    if not (heard := of(events, "conversation.item.input_audio_transcription.completed")):
-        heard = [(await talk.until("conversation.item.input_audio_transcription.completed"))[-1]]
-    assert "two plus three" in heard[0].transcript.lower()
-    assert "5" in of(events, "response.output_audio_transcript.done")[0].transcript
-    sound = b"".join(base64.b64decode(event.delta) for event in of(events, "response.output_audio.delta"))
+    seen = await talk.until("conversation.item.input_audio_transcription.completed", "response.done")
+    assert seen["conversation.item.input_audio_transcription.completed"].transcript == "what is two plus three"
+    assert "5" in seen["response.done"].response.output[0].content[0].transcript
+    sound = b"".join(base64.b64decode(event.delta) for event in of(talk.events, "response.output_audio.delta"))
     assert len(sound) > 24_000  # half a second
 
 
 async def test_a_tool(talk: Async, spoken: Callable[[str], bytes]) -> None:
     await talk.it.session.update(session={"type": "realtime", "tools": [WEATHER]})
     await talk.hear(spoken("What is the weather in London?"))
-    (call,) = (await talk.until("response.done"))[-1].response.output
+    (call,) = (await talk.until("response.done"))["response.done"].response.output
     assert (call.name, json.loads(call.arguments)) == ("get_weather", {"city": "London"})
     output = json.dumps({"temperature_c": 17})
     await talk.it.conversation.item.create(
         item={"type": "function_call_output", "call_id": call.call_id, "output": output}
     )
     await talk.it.response.create()
-    (said,) = (await talk.until("response.done"))[-1].response.output
+    (said,) = (await talk.until("response.done"))["response.done"].response.output
     assert "17" in said.content[0].transcript
 
 
 async def test_barge_in_and_truncation(talk: Async, spoken: Callable[[str], bytes]) -> None:
     await talk.it.conversation.item.create(item=message("Tell me a long story."))
     await talk.it.response.create()
-    delta = (await talk.until("response.output_audio.delta"))[-1]
+    delta = (await talk.until("response.output_audio.delta"))["response.output_audio.delta"]
     await talk.hear(spoken("What is two plus three?"))
-    cut = (await talk.until("response.done"))[-1].response
+    cut = (await talk.until("response.done"))["response.done"].response
     assert (cut.status, cut.status_details.reason) == ("cancelled", "turn_detected")
     await talk.it.conversation.item.truncate(item_id=delta.item_id, content_index=0, audio_end_ms=50)
-    events = await talk.until("response.done")
-    assert [event.audio_end_ms for event in of(events, "conversation.item.truncated")] == [50]
-    assert "5" in events[-1].response.output[0].content[0].transcript
+    seen = await talk.until("conversation.item.truncated", "response.done")
+    assert seen["conversation.item.truncated"].audio_end_ms == 50
+    assert "5" in seen["response.done"].response.output[0].content[0].transcript
 
 
 async def test_cancel(talk: Async) -> None:
@@ -115,7 +117,7 @@ async def test_cancel(talk: Async) -> None:
     await talk.it.response.create()
     await talk.until("response.output_audio.delta")
     await talk.it.response.cancel()
-    response = (await talk.until("response.done"))[-1].response
+    response = (await talk.until("response.done"))["response.done"].response
     assert (response.status, response.status_details.reason) == ("cancelled", "client_cancelled")
 
 
@@ -143,42 +145,44 @@ def test_the_sync_client(served, spoken: Callable[[str], bytes]) -> None:
         client.realtime.connect(model=MODEL) as connection,
     ):
 
-        def until(kind: str) -> list[Any]:
-            events: list[Any] = []
+        def until(*kinds: str) -> dict[str, Any]:
+            seen: dict[str, Any] = {}
             for event in connection:
                 assert event.type != "error", event
-                events.append(event)
-                if event.type == kind:
-                    return events
-            raise AssertionError(f"the connection ended before {kind}")
+                seen.setdefault(event.type, event)
+                if seen.keys() >= set(kinds):
+                    return seen
+            raise AssertionError(f"the connection ended before {kinds}")
+
+        def done() -> Any:
+            return until("response.done")["response.done"].response
 
         until("session.created")
         connection.conversation.item.create(item=message("What is two plus three?"))
         connection.response.create(response={"output_modalities": ["text"]})
-        assert "5" in until("response.done")[-1].response.output[0].content[0].text
+        assert "5" in done().output[0].content[0].text
         connection.session.update(session={"type": "realtime", "tools": [WEATHER]})
         for piece in pieces(spoken("What is the weather in London?")):
             connection.input_audio_buffer.append(audio=piece)
-        (call,) = until("response.done")[-1].response.output
+        (call,) = done().output
         assert call.name == "get_weather"
         output = json.dumps({"temperature_c": 17})
         connection.conversation.item.create(
             item={"type": "function_call_output", "call_id": call.call_id, "output": output}
         )
         connection.response.create()
-        assert "17" in until("response.done")[-1].response.output[0].content[0].transcript
+        assert "17" in done().output[0].content[0].transcript
         connection.conversation.item.create(item=message("Tell me a long story."))
         connection.response.create()
-        delta = until("response.output_audio.delta")[-1]
+        delta = until("response.output_audio.delta")["response.output_audio.delta"]
         for piece in pieces(spoken("What is two plus three?")):
             connection.input_audio_buffer.append(audio=piece)
-        assert until("response.done")[-1].response.status == "cancelled"
+        assert done().status == "cancelled"
         connection.conversation.item.truncate(item_id=delta.item_id, content_index=0, audio_end_ms=50)
-        events = until("response.done")
-        assert of(events, "conversation.item.truncated")
-        assert "5" in events[-1].response.output[0].content[0].transcript
+        seen = until("conversation.item.truncated", "response.done")
+        assert "5" in seen["response.done"].response.output[0].content[0].transcript
         connection.conversation.item.create(item=message("Tell me a long story."))
         connection.response.create()
         until("response.output_audio.delta")
         connection.response.cancel()
-        assert until("response.done")[-1].response.status_details.reason == "client_cancelled"
+        assert done().status_details.reason == "client_cancelled"

@@ -8,7 +8,7 @@ from typing import Any
 
 from agents import function_tool
 from agents.realtime import RealtimeAgent, RealtimeRunner
-from heard import ERRAND, QUESTION, STORY, URL, Board, tell
+from heard import ERRAND, KEY, QUESTION, STORY, URL, Board, tell
 
 CALLED: list[str] = []
 
@@ -83,7 +83,7 @@ async def talking(**settings: Any):
         **settings,
     }
     runner = RealtimeRunner(agent, config={"model_settings": model_settings, "tracing_disabled": True})
-    config = {"api_key": "none", "url": f"{URL}/realtime?model=gpt-realtime-2.1"}
+    config = {"api_key": KEY, "url": f"{URL}/realtime?model=gpt-realtime-2.1"}
     async with await runner.run(model_config=config) as session:
         talk = Talk(session)
         listener = asyncio.create_task(talk.listen())

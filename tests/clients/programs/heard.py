@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-URL, FOLDER = sys.argv[1], Path(sys.argv[2])
+URL, FOLDER, KEY = sys.argv[1], Path(sys.argv[2]), sys.argv[3]
 QUESTION = (FOLDER / "question.pcm").read_bytes()
 ERRAND = (FOLDER / "errand.pcm").read_bytes()
 STORY = "Tell me a long story."

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import aiohttp
-from heard import ERRAND, QUESTION, STORY, URL, Board, tell
+from heard import ERRAND, KEY, QUESTION, STORY, URL, Board, tell
 from livekit import rtc
 from livekit.agents import function_tool, llm
 from livekit.plugins import openai
@@ -127,7 +127,7 @@ async def talking(**settings: Any):
         model = openai.realtime.RealtimeModel(
             model="gpt-realtime-2.1",
             base_url=URL.replace("ws", "http", 1),
-            api_key="none",
+            api_key=KEY,
             http_session=http,
             input_audio_transcription=AudioTranscription(model="gpt-4o-mini-transcribe"),
             turn_detection=ServerVad(type="server_vad", create_response=True, interrupt_response=True),
