@@ -25,6 +25,11 @@ from rtchat.server.engines.base import Message
 MAX_SOUND = 16 * 1024 * 1024
 """Bytes of sound kept for `conversation.item.retrieve` (6 minutes); of older items only the words stay."""
 
+MAX_ITEMS = 5_000
+"""Items of a conversation: beyond it a client may make no more."""
+MAX_WEIGHT = 64 * 1024 * 1024
+"""Bytes of their text and images, as far as the client made them; one frame may be 32 MiB."""
+
 
 @dataclass(slots=True)
 class Entry:
@@ -118,6 +123,21 @@ class Store:
         self._entries.insert(at, entry)
         self._let_old_sound_go()
         return self._entries[at - 1].id if at else None
+
+    def check_room(self, entry: Entry) -> None:
+        """Whether a client may add this.
+
+        Raises:
+            Rejected: The conversation is as large as this server keeps one.
+        """
+        weight = _weight(entry) + sum(_weight(kept) for kept in self._entries)
+        if len(self._entries) < MAX_ITEMS and weight <= MAX_WEIGHT:
+            return
+        message = (
+            f"The conversation is full: it holds at most {MAX_ITEMS} items and {MAX_WEIGHT // 2**20} MiB. "
+            "Delete items that are not needed any more."
+        )
+        raise Rejected("conversation_full", message)
 
     def delete(self, item_id: str) -> None:
         """Forget an item.
@@ -221,6 +241,16 @@ class Store:
 
 
 _SOUND = ("input_audio", "output_audio")
+
+
+def _weight(entry: Entry) -> int:
+    """Bytes of what is written in an item, roughly: characters."""
+    item = entry.item
+    if isinstance(item, MessageItem):
+        return sum(
+            len(text) for part in item.content for text in (part.text, part.transcript, part.image_url) if text
+        )
+    return sum(len(getattr(item, name, None) or "") for name in ("arguments", "output"))
 
 
 def entry_of(item: Item, new_id: Any) -> Entry:

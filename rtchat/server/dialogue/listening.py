@@ -26,7 +26,16 @@ from rtchat.server.dialogue.signals import (
     Transcribe,
 )
 from rtchat.server.dialogue.sound import Decoder
-from rtchat.server.dialogue.turns import KEPT_MS, WINDOW_MS, InputBuffer, Paused, Resumed, Segmenter, Started
+from rtchat.server.dialogue.turns import (
+    KEPT_MS,
+    LONGEST_MS,
+    WINDOW_MS,
+    InputBuffer,
+    Paused,
+    Resumed,
+    Segmenter,
+    Started,
+)
 
 if TYPE_CHECKING:
     from rtchat.server.dialogue.context import Context
@@ -86,6 +95,12 @@ class Listening:
             self._decoder = Decoder(self._context.settings.input_format)
         pcm = self._decoder.feed(data)
         first = self._buffer.total_ms == 0
+        # Nobody but the client ends this turn, and what it appends must not be lost without a word.
+        if self._segmenter is None and self._buffer.pending_ms + WIRE.ms(pcm) > LONGEST_MS:
+            message = (
+                f"The input audio buffer is full: it holds {LONGEST_MS // 60_000} minutes. Commit or clear it."
+            )
+            raise Rejected("input_audio_buffer_full", message, "audio")
         self._buffer.append(pcm)
         effects: list[Effect] = [Prepare(self.hearing.situation())] if first else []
         return [*effects, Detect(pcm)] if self._segmenter else effects

@@ -191,6 +191,7 @@ class Dialogue:
         if decision:
             self._answers.calls.check(decision)
         entry = entry_of(event.item, context.new_id)
+        context.store.check_room(entry)
         previous = context.store.add(entry, after=event.previous_item_id)
         effects: list[Effect] = [
             context.emit(shown, previous_item_id=previous, item=entry.item) for shown in (ev.ItemAdded, ev.ItemDone)

@@ -23,6 +23,9 @@ SEMANTIC_WAITS_MS = {"low": (600, 8000), "medium": (400, 4000), "high": (300, 20
 KEPT_MS = 30_000
 """Sound kept from before the speech when turns are detected."""
 
+LONGEST_MS = 600_000
+"""Sound that the input buffer holds (29 MB): of a turn that is longer, the end."""
+
 
 @dataclass(frozen=True, slots=True)
 class Started:
@@ -136,8 +139,9 @@ class InputBuffer:
         return WIRE.ms(self._start + len(self._sound) - self._pending)
 
     def append(self, pcm: bytes) -> None:
-        """More sound."""
+        """More sound; of more than the longest, the beginning goes."""
         self._sound += pcm
+        self.forget_before(self.total_ms - LONGEST_MS)
 
     def forget_before(self, ms: float) -> None:
         """Let go of all sound before a position; it counts as committed."""

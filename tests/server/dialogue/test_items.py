@@ -251,3 +251,22 @@ def test_an_assistants_speech_of_a_history(talk, of_type):
     item = {"type": "message", "role": "assistant", "content": [{"type": "output_audio", "transcript": "Hello."}]}
     talk.send("conversation.item.create", item=item)
     assert told(talk, of_type) == ["Hello."]
+
+
+def test_a_conversation_is_full_some_time_and_says_so(talk, monkeypatch):
+    monkeypatch.setattr("rtchat.server.dialogue.items.MAX_ITEMS", 2)
+    first = talk.say("one")[0]["item"]["id"]
+    talk.say("two")
+    (refused,) = talk.say("three")
+    assert refused["error"]["code"] == "conversation_full"
+    talk.send("conversation.item.delete", item_id=first)
+    assert talk.say("three")[0]["type"] == "conversation.item.added"
+
+
+def test_so_it_is_with_long_items(talk, monkeypatch):
+    monkeypatch.setattr("rtchat.server.dialogue.items.MAX_WEIGHT", 2**20)
+    half = "x" * 600_000
+    talk.say(half)
+    (refused,) = talk.say(half)
+    assert (refused["error"]["code"], "1 MiB" in refused["error"]["message"]) == ("conversation_full", True)
+    assert talk.say("short")[0]["type"] == "conversation.item.added"

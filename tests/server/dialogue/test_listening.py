@@ -382,3 +382,14 @@ def test_telephone_sound_is_understood(talk):
     talk.update(audio={"input": {"format": {"type": "audio/pcma"}}})
     _prepare, detect = talk.send("input_audio_buffer.append", audio="1dXV1dXV" * 400)
     assert abs(len(detect.pcm) - 300 * 48) <= 30 * 48  # 2400 samples of 8 kHz are 300 ms
+
+
+def test_without_detection_the_buffer_is_full_some_time_and_says_so(talk, monkeypatch):
+    monkeypatch.setattr("rtchat.server.dialogue.listening.LONGEST_MS", 60_000)
+    talk.update(audio={"input": {"turn_detection": None}})
+    talk.append(60_000)
+    (refused,) = talk.append(1)
+    assert (refused["error"]["code"], refused["error"]["param"]) == ("input_audio_buffer_full", "audio")
+    assert "holds 1 minute" in refused["error"]["message"]
+    talk.send("input_audio_buffer.commit")
+    assert talk.append(1000) == []

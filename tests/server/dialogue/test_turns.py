@@ -70,3 +70,12 @@ def test_positions_go_on_after_a_clear():
     buffer.clear()
     buffer.append(bytes(200 * MS))
     assert (buffer.total_ms, buffer.pending_ms) == (500, 200)
+
+
+def test_of_a_turn_that_never_ends_the_end_is_kept(monkeypatch):
+    monkeypatch.setattr("rtchat.server.dialogue.turns.LONGEST_MS", 1000)
+    buffer = InputBuffer()
+    for value in range(50):
+        buffer.append(bytes([value]) * 4800)  # 100 ms
+    assert buffer.total_ms == 5000
+    assert buffer.take(0, 5000) == b"".join(bytes([value]) * 4800 for value in range(40, 50))
