@@ -20,7 +20,7 @@ from rtchat.protocol import wire
 from rtchat.protocol.config import ServerVad
 from rtchat.protocol.server_events import ErrorEvent
 from rtchat.server.dialogue import signals as sig
-from rtchat.server.dialogue.checks import Rejected, check_unknown, from_validation, load
+from rtchat.server.dialogue.checks import Rejected, check_sound, check_unknown, from_validation, load
 from rtchat.server.dialogue.sound import Decoder
 from rtchat.server.dialogue.turns import KEPT_MS, InputBuffer, Segmenter, Started, Stopped
 
@@ -156,15 +156,20 @@ class Translation:
     # --- the client ---------------------------------------------------------------------------------------
 
     def _frame(self, text: str) -> list[Any]:
+        event: tr.TranslationClientEvent | None = None
         try:
-            return self._event(read_event(text))
+            event = read_event(text)
+            return self._event(event)
         except Rejected as rejected:
+            if event is not None:
+                rejected.event_id = event.event_id
             return [self._error(rejected)]
 
     def _event(self, event: tr.TranslationClientEvent) -> list[Any]:
         if isinstance(event, tr.TranslationAppend):
             if self._closing:
                 return []
+            check_sound(event.audio)
             sound = self._decoder.feed(event.audio)
             prepare = [sig.Prepare(None)] if self._buffer.total_ms == 0 else []
             self._buffer.append(sound)

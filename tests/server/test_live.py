@@ -1,10 +1,12 @@
 import asyncio
+import math
 from dataclasses import dataclass, field
 
 import pytest
 
 from rtchat.errors import EngineError
-from rtchat.server.engines.base import TextPiece
+from rtchat.server.engines.base import TextPiece, WordMark
+from rtchat.server.engines.espeak import EspeakTextToSpeech
 from rtchat.server.run import embedded
 
 KIND = "conversation.item.input_audio_transcription"
@@ -59,6 +61,33 @@ async def test_the_model_remembers_the_words_that_were_heard(engines, connect):
         await client.send("response.create")
         await client.until("response.done")
     assert [message.text for message in engines.llm.prompts[1].messages] == ["Incomprehensibilities, I", "go on"]
+
+
+async def test_a_real_voices_answer_is_cut_at_the_word_that_was_heard(engines, connect):
+    """What the marks say of one sentence holds for the transcript, and for what the model remembers."""
+    sentence = "Incomprehensibilities rarely amuse a small red fox."
+    voice = EspeakTextToSpeech()
+    try:
+        spoken = [piece async for piece in voice.speak(sentence, voice="marin")]
+        marks = [piece for piece in spoken if isinstance(piece, WordMark)]
+        if not marks:
+            pytest.skip("espeak-ng is here as a command only, which marks no words")
+        engines.tts = voice
+        engines.llm.answers = [[TextPiece(sentence), TextPiece(" And so on.")]]
+        async with embedded(engines=engines) as url, connect(url) as client:
+            await client.send("response.create")
+            item = (await client.until("response.done"))[-1]["response"]["output"][0]["id"]
+            for mark in reversed(marks):
+                where = {"item_id": item, "content_index": 0, "audio_end_ms": math.ceil(mark.ms)}
+                await client.send("conversation.item.truncate", **where)
+                await client.send("conversation.item.retrieve", item_id=item)
+                (part,) = (await client.until("conversation.item.retrieved"))[-1]["item"]["content"]
+                assert part["transcript"] == sentence[: mark.end]
+            await client.send("response.create")
+            await client.until("response.done")
+        assert [message.text for message in engines.llm.prompts[1].messages] == ["Incomprehensibilities"]
+    finally:
+        voice.close()
 
 
 @dataclass

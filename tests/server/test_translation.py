@@ -219,3 +219,13 @@ async def test_over_a_socket(engines, connect):
     assert "".join(words) == "GOOD MORNING "
     assert sum(event["type"] == "session.output_audio.delta" for event in events) == 2
     assert engines.tts.spoken == [("GOOD MORNING", "marin", 1.0, "es")]
+
+
+def test_sound_that_is_none():
+    talk = Talk()
+    (error,) = talk.send("session.input_audio_buffer.append", audio="", event_id="mine")
+    assert error["error"]["message"].endswith("but got empty bytes.")
+    assert error["error"]["event_id"] == "mine"
+    (error,) = talk.send("session.input_audio_buffer.append", audio="%")
+    assert error["error"]["message"].endswith("but got an invalid value.")
+    assert talk.hear(0.0) == []

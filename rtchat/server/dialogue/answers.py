@@ -92,7 +92,9 @@ class Answers:
             message = f"Tool choice '{plan.tool_choice}' not found in 'tools' parameter."
             raise Rejected("invalid_value", message, "response.tool_choice")
         context.mcp.check(params.tools, "response.tools")
-        own = None if params.input is None else context.store.resolve(params.input, context.new_id)
+        own = None
+        if params.input is not None:
+            own = context.store.resolve(params.input, context.new_id, context.settings.input_format)
         answer = Answer(plan, context.store, context.new_id, context.conversation_id)
         self._running[answer.id] = running = _Running(answer, own)
         answer.waits_for = {entry.id for entry in self._given(running) if entry.awaits_words}

@@ -68,10 +68,7 @@ def read(frame: str) -> ClientEvent:
         _check_session_type(raw)
         event = wire.decode_client_event(frame)
         if raw["type"] == "input_audio_buffer.append":
-            if len(event.audio) > MAX_APPEND:  # type: ignore[union-attr]
-                raise Rejected("string_above_max_length", "Invalid 'audio': more than 15 MiB.", "audio")
-            if not event.audio:  # type: ignore[union-attr]
-                raise bad_audio("audio", "empty bytes")
+            check_sound(event.audio)  # type: ignore[union-attr]
         else:
             _check_items(raw)
             check_unknown(raw, event.model_dump(exclude_unset=True))
@@ -85,6 +82,18 @@ def read(frame: str) -> ClientEvent:
     except Rejected as rejected:
         rejected.event_id = event_id
         raise
+
+
+def check_sound(sound: bytes) -> None:
+    """Some, but not too much in one event.
+
+    Raises:
+        Rejected: It is not.
+    """
+    if len(sound) > MAX_APPEND:
+        raise Rejected("string_above_max_length", "Invalid 'audio': more than 15 MiB.", "audio")
+    if not sound:
+        raise bad_audio("audio", "empty bytes")
 
 
 def from_validation(error: ValidationError, raw: dict[str, Any]) -> Rejected:

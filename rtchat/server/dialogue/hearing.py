@@ -10,6 +10,7 @@ from rtchat.protocol import server_events as ev
 from rtchat.protocol.config import ResponseParams
 from rtchat.protocol.items import MessageItem
 from rtchat.server.dialogue.response import Plan
+from rtchat.server.dialogue.response import words as split
 from rtchat.server.dialogue.signals import Abandon, Effect, NotRecognised, Recognised, Transcribe
 
 if TYPE_CHECKING:
@@ -113,8 +114,10 @@ class Hearing:
         emit, words = self._context.emit, entry.words or ""
         entry.item = _with_transcript(entry.item, words)
         where: dict[str, Any] = {"item_id": entry.id, "content_index": 0}
-        delta: list[Effect] = [emit(ev.TranscriptionDelta, **where, delta=words)] if words else []
-        return [*delta, emit(ev.TranscriptionCompleted, **where, transcript=words, usage=self._usage(entry))]
+        # Docs: whisper-1 gives its deltas whole, the later models word by word.
+        pieces = [words] if self._context.settings.transcription_model == "whisper-1" else split(words)
+        deltas: list[Effect] = [emit(ev.TranscriptionDelta, **where, delta=piece) for piece in pieces if piece]
+        return [*deltas, emit(ev.TranscriptionCompleted, **where, transcript=words, usage=self._usage(entry))]
 
     def _usage(self, entry: Entry) -> dict[str, Any]:
         # Recorded: whisper counts begun seconds and none of a silence, the gpt-4o transcribers ten tokens a second.

@@ -20,8 +20,10 @@ from rtchat.protocol.items import (
 from rtchat.server.dialogue.checks import Rejected
 from rtchat.server.dialogue.heard import Said, heard
 from rtchat.server.dialogue.images import Image, parse
+from rtchat.server.dialogue.sound import decoded, encoded
 from rtchat.server.engines.base import Message
 
+PCM = "audio/pcm"
 MAX_SOUND = 16 * 1024 * 1024
 """Bytes of sound kept for `conversation.item.retrieve` (6 minutes); of older items only the words stay."""
 
@@ -147,8 +149,8 @@ class Store:
         """
         self._entries.remove(self.require(item_id, "delet", "item_delete_invalid_item_id"))
 
-    def retrieve(self, item_id: str) -> Item:
-        """An item with its sound.
+    def retrieve(self, item_id: str, *, input_format: str = PCM, output_format: str = PCM) -> Item:
+        """An item with its sound, in the session's formats: the user's in one, the assistant's in the other.
 
         Raises:
             Rejected: There is none of that id.
@@ -156,9 +158,9 @@ class Store:
         entry = self.require(item_id, "retriev", "item_retrieve_invalid_item_id")
         if not entry.sound:
             return entry.item  # type: ignore[no-any-return]
+        sound = encoded(bytes(entry.sound), output_format if entry.assistant_audio else input_format)
         content = [
-            part.model_copy(update={"audio": bytes(entry.sound)}) if part.type in _SOUND else part
-            for part in entry.item.content
+            part.model_copy(update={"audio": sound}) if part.type in _SOUND else part for part in entry.item.content
         ]
         return entry.item.model_copy(update={"content": content})  # type: ignore[no-any-return]
 
@@ -195,7 +197,7 @@ class Store:
             raise Rejected(code, f"Error {doing}ing item: the item with id '{item_id}' does not exist.", "item_id")
         return entry
 
-    def resolve(self, items: Sequence[Item], new_id: Any) -> list[Entry]:
+    def resolve(self, items: Sequence[Item], new_id: Any, sound_format: str = PCM) -> list[Entry]:
         """The `input` of a response: items of its own, and references to the conversation's.
 
         Raises:
@@ -204,7 +206,7 @@ class Store:
         entries = []
         for index, item in enumerate(items):
             if not isinstance(item, ItemReference):
-                entries.append(entry_of(item, new_id))
+                entries.append(entry_of(item, new_id, sound_format))
                 continue
             found = self.find(item.id)
             if found is None:
@@ -253,8 +255,8 @@ def _weight(entry: Entry) -> int:
     return sum(len(getattr(item, name, None) or "") for name in ("arguments", "output"))
 
 
-def entry_of(item: Item, new_id: Any) -> Entry:
-    """A client's item as the server keeps it: with an id, completed, its sound apart."""
+def entry_of(item: Item, new_id: Any, sound_format: str = PCM) -> Entry:
+    """A client's item as the server keeps it: with an id, completed, its sound (in that format) apart."""
     changes: dict[str, Any] = {}
     if not getattr(item, "id", None):
         changes["id"] = new_id("item")
@@ -264,7 +266,8 @@ def entry_of(item: Item, new_id: Any) -> Entry:
             if item.call_id is None:
                 changes["call_id"] = new_id("call")
         return Entry(item.model_copy(update=changes))
-    sound = b"".join(part.audio for part in item.content if part.type == "input_audio" and part.audio)
+    given = b"".join(part.audio for part in item.content if part.type == "input_audio" and part.audio)
+    sound = decoded(given, sound_format)
     changes["status"] = item.status or "completed"
     changes["content"] = [_without_sound(part) for part in item.content]
     entry = Entry(

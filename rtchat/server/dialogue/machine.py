@@ -163,7 +163,9 @@ class Dialogue:
             case ask.ItemCreate():
                 return self._create(event)
             case ask.ItemRetrieve():
-                return [context.emit(ev.ItemRetrieved, item=context.store.retrieve(event.item_id))]
+                hears, speaks = context.settings.input_format, context.settings.output_format
+                item = context.store.retrieve(event.item_id, input_format=hears, output_format=speaks)
+                return [context.emit(ev.ItemRetrieved, item=item)]
             case ask.ItemDelete():
                 context.store.delete(event.item_id)
                 deleted: list[Effect] = [context.emit(ev.ItemDeleted, item_id=event.item_id)]
@@ -190,7 +192,7 @@ class Dialogue:
         decision = event.item if isinstance(event.item, McpApprovalResponseItem) else None
         if decision:
             self._answers.calls.check(decision)
-        entry = entry_of(event.item, context.new_id)
+        entry = entry_of(event.item, context.new_id, context.settings.input_format)
         context.store.check_room(entry)
         previous = context.store.add(entry, after=event.previous_item_id)
         effects: list[Effect] = [

@@ -133,6 +133,12 @@ class Settings:
         """`audio/pcm`, `audio/pcmu` or `audio/pcma`."""
         return str(self._values["audio"]["input"]["format"]["type"])
 
+    @property
+    def output_format(self) -> str:
+        """The same, of the assistant's sound; a transcription session has none."""
+        speaking = self._values["audio"].get("output")
+        return str(speaking["format"]["type"]) if speaking else "audio/pcm"
+
 
 def _realtime(model: str, session_id: str, expires_at: int) -> dict[str, Any]:
     # Recorded: the first generation answers after 200 ms with voice alloy, today's after 500 ms with marin.

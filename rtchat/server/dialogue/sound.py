@@ -57,6 +57,21 @@ class Decoder:
         return data[:whole]
 
 
+def decoded(data: bytes, kind: str) -> bytes:
+    """A whole recording in a client's format as 24 kHz PCM16; half a sample at its end is dropped."""
+    decode = _DECODE.get(kind)
+    if decode is None:
+        return data[: len(data) - len(data) % 2]
+    rate = Rate(G711_RATE, WIRE.rate)
+    return rate.feed(decode(data)) + rate.finish()
+
+
+def encoded(pcm: bytes, kind: str) -> bytes:
+    """A whole recording of 24 kHz PCM16 in a client's format."""
+    encoder = Encoder(kind)
+    return encoder.feed(pcm) + encoder.finish()
+
+
 class Encoder:
     """24 kHz PCM16 in the format that a client asked for."""
 

@@ -270,3 +270,21 @@ def test_so_it_is_with_long_items(talk, monkeypatch):
     (refused,) = talk.say(half)
     assert (refused["error"]["code"], "1 MiB" in refused["error"]["message"]) == ("conversation_full", True)
     assert talk.say("short")[0]["type"] == "conversation.item.added"
+
+
+def test_telephone_sound_is_brought_and_given_back_in_its_format(talk, of_type):
+    formats = {"input": {"format": {"type": "audio/pcmu"}}, "output": {"format": {"type": "audio/pcma"}}}
+    talk.update(audio=formats)
+    sound = base64.b64encode(bytes(range(256)) * 10).decode()
+    item = {"type": "message", "role": "user", "id": "A", "content": [{"type": "input_audio", "audio": sound}]}
+    asked = of_type(talk.send("conversation.item.create", item=item), sig.Transcribe)
+    assert abs(len(asked.pcm) - 320 * 48) <= 48
+    (part,) = talk.send("conversation.item.retrieve", item_id="A")[0]["item"]["content"]
+    assert abs(len(base64.b64decode(part["audio"])) - 2560) <= 8
+    talk.tell(sig.Recognised(asked.key, "hello"))
+    answer = of_type(talk.send("response.create"), sig.Think).response_id
+    item_id = talk.tell(sig.Thought(answer, TextPiece("One two three four.")))[0]["item"]["id"]
+    talk.tell(sig.Spoke(answer, b"\1\0" * 24_000))
+    cut(talk, item_id, 500)
+    (part,) = talk.send("conversation.item.retrieve", item_id=item_id)[0]["item"]["content"]
+    assert abs(len(base64.b64decode(part["audio"])) - 4000) <= 8  # 500 ms of 8 kHz, a byte a sample

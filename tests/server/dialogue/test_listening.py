@@ -212,9 +212,10 @@ def test_words_are_told_only_when_asked_for(talk, names, of_type):
     assert heard.language == "en"
     events = talk.tell(sig.Recognised(heard.key, "hello there"))
     kind = "conversation.item.input_audio_transcription"
-    assert names(events) == [f"{kind}.delta", f"{kind}.completed", "Think"]
-    assert events[1]["transcript"] == "hello there"
-    assert events[1]["usage"]["type"] == "tokens"
+    assert names(events) == [*[f"{kind}.delta"] * 2, f"{kind}.completed", "Think"]
+    assert [event["delta"] for event in events[:2]] == ["hello", " there"]
+    assert events[2]["transcript"] == "hello there"
+    assert events[2]["usage"]["type"] == "tokens"
 
 
 def test_failed_words(talk, of_type):

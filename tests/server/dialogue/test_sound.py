@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from rtchat.chunk import WIRE, level_dbfs
-from rtchat.server.dialogue.sound import Decoder, Encoder, Rate
+from rtchat.server.dialogue.sound import Decoder, Encoder, Rate, decoded, encoded
 
 
 def tone(rate: int, seconds: float = 1.0) -> bytes:
@@ -35,3 +35,15 @@ def test_full_scale_does_not_wrap():
     made = np.frombuffer(rate.feed(square) + rate.finish(), dtype="<i2")
     assert len(made) == 16_000
     assert np.sum(np.abs(np.diff(made.astype(int))) > 40_000) < 450  # an edge each half period, and no more
+
+
+@pytest.mark.parametrize(("kind", "bytes_per_ms"), [("audio/pcm", 48), ("audio/pcmu", 8), ("audio/pcma", 8)])
+def test_whole_recordings(kind, bytes_per_ms):
+    sound = tone(WIRE.rate)
+    wire = encoded(sound, kind)
+    assert abs(len(wire) - 1000 * bytes_per_ms) <= bytes_per_ms
+    assert abs(len(decoded(wire, kind)) - len(sound)) <= 48
+
+
+def test_half_a_sample_at_the_end_of_a_recording_is_dropped():
+    assert decoded(b"\1\2\3", "audio/pcm") == b"\1\2"
