@@ -121,7 +121,7 @@ def _over_http(kind: Kind, url: str, options: Options, *, any_model: bool = Fals
 def _imported(kind: Kind, path: str) -> Callable[..., Any]:
     module, _, attribute = path.partition(":")
     if (here := os.getcwd()) not in sys.path:
-        sys.path.insert(0, here)  # as `python -m` has it: a module beside the user is meant
+        sys.path.append(here)  # a module beside the user, unless one of that name is installed
     try:
         made: Any = importlib.import_module(module)
         for part in attribute.split("."):

@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from rtchat.server.engines.base import BrokenOff, Message, Piece, Prompt, TextPiece, ToolCall
-from rtchat.server.engines.upstream import Upstream, lines
+from rtchat.server.engines.base import BrokenOff, Piece, Prompt, TextPiece, ToolCall
+from rtchat.server.engines.http_chat import request
+from rtchat.server.engines.upstream import RefusedError, Upstream, lines
 
 if TYPE_CHECKING:
     import httpx
 
-INAUDIBLE = "(inaudible)"
-"""What the model is told of speech in which no word was understood."""
-NO_OUTPUT_YET = "(no output yet)"
-"""What the model is told of a call that nobody has answered: every call must have an answer in this shape."""
 _DONE = "[DONE]"
+_END_S = 0.05  # what a server may take to end its stream after that
 _BROKEN_OFF = {"length": BrokenOff("max_output_tokens"), "content_filter": BrokenOff("content_filter")}
+_NO_IMAGES = (400, 404, 415, 422, 500)  # what servers answer to an image that the model cannot see
 _THINK, _THOUGHT = "<think>", "</think>"
 
 
@@ -32,6 +32,7 @@ class HttpLanguageModel:
 
     def __init__(self, upstream: Upstream) -> None:
         self._upstream = upstream
+        self._sees = True  # until it refuses an image
 
     @property
     def name(self) -> str:
@@ -44,13 +45,12 @@ class HttpLanguageModel:
         Raises:
             EngineError: It cannot be reached, refuses, or answers nonsense.
         """
-        body = request(prompt, await self._upstream.model())
         calls: dict[int, _Call] = {}
         thinking = Thinking()
         ended: str | None = None
         seen = False
         async with (
-            self._upstream.post("/chat/completions", json=body) as response,
+            self._asking(prompt) as response,
             aclosing(self._choices(response)) as choices,
         ):
             async for delta, reason in choices:
@@ -71,6 +71,23 @@ class HttpLanguageModel:
             return
         for call in list(calls.values())[: None if prompt.parallel_tool_calls else 1]:
             yield self._called(call, prompt)
+
+    @asynccontextmanager
+    async def _asking(self, prompt: Prompt) -> AsyncIterator[httpx.Response]:
+        """Ask; without its images when the model refuses them, which only asking tells."""
+        model = await self._upstream.model()
+        with_images = self._sees and any(message.images for message in prompt.messages)
+        async with AsyncExitStack() as stack:
+            post = self._upstream.post
+            try:
+                asked = post("/chat/completions", json=request(prompt, model, images=with_images))
+                response = await stack.enter_async_context(asked)
+            except RefusedError as refused:
+                if not with_images or refused.status not in _NO_IMAGES:
+                    raise
+                response = await stack.enter_async_context(post("/chat/completions", json=request(prompt, model)))
+                self._sees = False
+            yield response
 
     def grammar(self, prompt: Prompt) -> None:
         """Anything goes."""
@@ -97,6 +114,10 @@ class HttpLanguageModel:
                         continue
                     if data.strip() == _DONE:
                         yield {}, _DONE  # some servers give no other reason
+                        with suppress(TimeoutError):  # read to its end, a connection can be used again
+                            async with asyncio.timeout(_END_S):
+                                async for _ in arriving:
+                                    pass
                         return
                     for choice in self._read(data):
                         yield choice
@@ -191,63 +212,6 @@ class Thinking:
         """What was held back and turned out to be no thought."""
         held, self._held = self._held or "", None
         return "" if held.lstrip().startswith(_THINK) else held
-
-
-def request(prompt: Prompt, model: str) -> dict[str, Any]:
-    """The body of the request.
-
-    `none` sends no tools and a function's name sends that one alone, because some servers overlook `tool_choice`.
-    """
-    body: dict[str, Any] = {"model": model, "stream": True, "messages": chat(prompt.instructions, prompt.messages)}
-    choice: Any = prompt.tool_choice
-    tools = [] if choice == "none" else list(prompt.tools)
-    if choice not in ("auto", "none", "required"):
-        tools = [tool for tool in tools if tool.get("name") == choice]
-        choice = {"type": "function", "function": {"name": choice}}
-    if tools:
-        body["tools"] = [
-            {"type": "function", "function": {key: value for key, value in tool.items() if key != "type"}}
-            for tool in tools
-        ]
-        body["tool_choice"] = choice
-        if not prompt.parallel_tool_calls:
-            body["parallel_tool_calls"] = False
-    return body
-
-
-def chat(instructions: str, messages: Sequence[Message]) -> list[dict[str, Any]]:
-    """The conversation in this API's shape: each call is in a message of the assistant, its output right behind."""
-    outputs = {message.call_id: message.text for message in messages if message.role == "tool"}
-    made = {message.call_id for message in messages if message.role == "call"}
-    told: list[dict[str, Any]] = [{"role": "system", "content": instructions}] if instructions else []
-    at = 0
-    while at < len(messages):
-        message = messages[at]
-        at += 1
-        if message.role == "call":
-            together = [message]
-            while at < len(messages) and messages[at].role == "call":
-                together.append(messages[at])
-                at += 1
-            told.append({"role": "assistant", "content": None, "tool_calls": [_call(call) for call in together]})
-            told += [
-                {"role": "tool", "tool_call_id": call.call_id, "content": outputs.get(call.call_id, NO_OUTPUT_YET)}
-                for call in together
-            ]
-        elif message.role == "tool":
-            if message.call_id not in made:  # its call was deleted
-                text = f"Output of {message.name or 'a function'}: {message.text}"
-                told.append({"role": "system", "content": text})
-        elif message.role == "user":
-            told.append({"role": "user", "content": message.text.strip() or INAUDIBLE})
-        elif message.text.strip():
-            told.append({"role": message.role, "content": message.text})
-    return told
-
-
-def _call(message: Message) -> dict[str, Any]:
-    function = {"name": message.name, "arguments": message.text or "{}"}
-    return {"id": message.call_id, "type": "function", "function": function}
 
 
 async def _whole(response: httpx.Response) -> str:

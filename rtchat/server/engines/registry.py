@@ -145,7 +145,13 @@ def _end_of_turn(name: str, options: finding.Options) -> EndOfTurn | None:
 
 async def _checked(engine: Any) -> str | None:
     check = getattr(engine, "check", None)
-    return None if check is None else await check()
+    if check is None:
+        return None
+    try:
+        said: str | None = await check()
+    except Exception as error:  # an engine of somebody else's: its mistake is no reason not to start
+        return f"{getattr(engine, 'name', engine)} could not be checked: {type(error).__name__}: {error}."
+    return said
 
 
 async def _closed(engine: Any) -> None:

@@ -31,6 +31,20 @@ MOST_OF_A_LINE = 1024 * 1024
 _SHOWN = 300  # characters of a refusal in the sentence
 
 
+class RefusedError(EngineError):
+    """The server answered with another status than 200.
+
+    Args:
+        status: Which.
+        message: What it says.
+        hint: What to do next.
+    """
+
+    def __init__(self, status: int, message: str, *, hint: str) -> None:
+        super().__init__(message, hint=hint)
+        self.status = status
+
+
 class Upstream:
     """One such server, for one engine. It keeps its connections until `close`.
 
@@ -185,7 +199,7 @@ class Upstream:
             f"The connection to {self.label} broke ({type(error).__name__}).", hint="Look at that server's log."
         )
 
-    async def _refusal(self, response: httpx.Response) -> EngineError:
+    async def _refusal(self, response: httpx.Response) -> RefusedError:
         body = b""
         if response.is_closed:  # read already
             body = response.content
@@ -194,20 +208,21 @@ class Upstream:
                 body += chunk
                 if len(body) > MOST_OF_A_REFUSAL:
                     break
+        status = response.status_code
         said = self._without_key(refusal_text(body))
-        message = f"{self.url} answered {response.status_code}" + (f": {said.rstrip('.')}." if said else ".")
-        if response.status_code in (401, 403):
-            return EngineError(message, hint=f"Put its key into RTCHAT_{self.kind.upper()}_API_KEY.")
-        if response.status_code in (400, 404) and "model" in said.lower():
+        message = f"{self.url} answered {status}" + (f": {said.rstrip('.')}." if said else ".")
+        if status in (401, 403):
+            return RefusedError(status, message, hint=f"Put its key into RTCHAT_{self.kind.upper()}_API_KEY.")
+        if status in (400, 404) and "model" in said.lower():
             try:
-                return EngineError(message, hint=f"It has {_listed(await self.models())}.")
+                return RefusedError(status, message, hint=f"It has {_listed(await self.models())}.")
             except (EngineError, _NoList):
                 pass
-        if response.status_code == 404:
-            return EngineError(message, hint=f"Check --{self.kind}: most addresses end in /v1.")
-        if response.status_code == 429:
-            return EngineError(message, hint="It is busy: wait a moment.")
-        return EngineError(message, hint="Look at that server's log.")
+        if status == 404:
+            return RefusedError(status, message, hint=f"Check --{self.kind}: most addresses end in /v1.")
+        if status == 429:
+            return RefusedError(status, message, hint="It is busy: wait a moment.")
+        return RefusedError(status, message, hint="Look at that server's log.")
 
     def _without_key(self, text: str) -> str:
         return text.replace(self._key, "…") if self._key else text

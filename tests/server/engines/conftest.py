@@ -35,8 +35,11 @@ class Stack:
     heard: Any = field(default_factory=lambda: {"text": "hello"})
     sound: list[Any] | Response = field(default_factory=lambda: [bytes(4800)])
     speech_type: str = "audio/pcm"
+    blind: bool = False
+    """It refuses images."""
     asked: list[Any] = field(default_factory=list)
     keys: list[str | None] = field(default_factory=list)
+    peers: list[int] = field(default_factory=list)
     left: asyncio.Event = field(default_factory=asyncio.Event)
     """The client has gone before the end of an answer."""
     reached: asyncio.Event = field(default_factory=asyncio.Event)
@@ -61,6 +64,9 @@ class Stack:
     async def _chat(self, request: Request) -> Response:
         self.asked.append(await request.json())
         self.keys.append(request.headers.get("authorization"))
+        self.peers.append(request.client.port)
+        if self.blind and "image_url" in str(self.asked[-1]):
+            return JSONResponse({"error": "this model cannot see"}, status_code=500)
         return self._answer(self.chat, "text/event-stream")
 
     async def _transcribe(self, request: Request) -> Response:

@@ -8,7 +8,7 @@ from starlette.responses import HTMLResponse, JSONResponse
 
 from rtchat.errors import EngineError
 from rtchat.server.engines.base import BrokenOff, Message, Prompt, TextPiece, ToolCall
-from rtchat.server.engines.http_llm import HttpLanguageModel, Thinking, chat, request
+from rtchat.server.engines.http_llm import HttpLanguageModel, Thinking
 from rtchat.server.engines.upstream import Upstream
 from rtchat.server.run import ServerConfig, build, embedded
 
@@ -75,33 +75,22 @@ async def test_one_call_where_several_are_not_wanted(stack, called):
     assert stack.asked[0]["parallel_tool_calls"] is False
 
 
-def test_each_form_of_tool_choice():
-    bodies = {choice: request(Prompt("", [], TOOLS, choice), "m") for choice in ("none", "required", "time")}
-    assert "tools" not in bodies["none"]
-    assert (len(bodies["required"]["tools"]), bodies["required"]["tool_choice"]) == (2, "required")
-    assert [tool["function"]["name"] for tool in bodies["time"]["tools"]] == ["time"]
-    assert bodies["time"]["tool_choice"] == {"type": "function", "function": {"name": "time"}}
-
-
-def test_the_conversation_in_chat_s_shape():
-    told = chat(
-        "",
-        [
-            Message("user", " "),
-            Message("assistant", ""),
-            Message("call", "{}", "time", "1"),
-            Message("call", "", "weather", "2"),
-            Message("user", "and then"),
-            Message("tool", "noon", "time", "1"),
-            Message("tool", "lost", "gone", "0"),
-        ],
-    )
-    assert [message["role"] for message in told] == ["user", "assistant", "tool", "tool", "user", "system"]
-    assert told[0]["content"] == "(inaudible)"
-    assert [call["id"] for call in told[1]["tool_calls"]] == ["1", "2"]
-    assert told[1]["tool_calls"][1]["function"] == {"name": "weather", "arguments": "{}"}
-    assert [message["content"] for message in told[2:4]] == ["noon", "(no output yet)"]
-    assert told[5]["content"] == "Output of gone: lost"
+async def test_a_model_that_cannot_see_is_asked_without_the_image(stack, said):
+    seeing = Prompt("", [Message("user", "What is [image: a PNG]?", images=("data:image/png;base64,AA==",))])
+    llm = HttpLanguageModel(Upstream(stack.url, kind="llm", model="m"))
+    stack.chat = said("A cat.")
+    assert [piece async for piece in llm.respond(seeing)] == [TextPiece("A cat.")]
+    assert stack.asked[0]["messages"][0]["content"][1]["type"] == "image_url"
+    stack.chat = JSONResponse({"error": "no images"}, status_code=400)
+    with pytest.raises(EngineError, match="no images"):
+        await anext(llm.respond(seeing))
+    assert [type(body["messages"][0]["content"]) for body in stack.asked[1:]] == [list, str]
+    stack.blind = True
+    stack.chat = said("I do not see it.")
+    for _ in range(2):
+        assert [piece async for piece in llm.respond(seeing)] == [TextPiece("I do not see it.")]
+    assert [type(body["messages"][0]["content"]) for body in stack.asked[3:]] == [list, str, str]
+    await llm.close()
 
 
 async def test_an_answer_that_comes_whole(stack):
@@ -196,6 +185,27 @@ async def test_leaving_cuts_the_connection(stack, said):
     await llm.close()
 
 
+async def test_a_client_that_vanishes_cuts_the_connection(stack, said, connect):
+    stack.chat = [*said("Once")[:1], "stall"]
+    async with embedded(over_http(stack, "llm")) as url:
+        async with connect(url) as client:
+            await client.send("response.create", response={"output_modalities": ["text"]})
+            await client.until("response.output_text.delta")
+            client.socket.transport.abort()
+        await asyncio.wait_for(stack.left.wait(), 5)
+
+
+async def test_a_connection_is_used_again(stack, said):
+    stack.chat = said("Hi.")
+    llm = HttpLanguageModel(Upstream(stack.url, kind="llm", model="m"))
+    for _ in range(3):
+        assert [piece async for piece in llm.respond(ASKED)] == [TextPiece("Hi.")]
+    stack.chat = [*said("Hi."), "stall"]  # says that it is over, and does not hang up
+    assert [piece async for piece in llm.respond(ASKED)] == [TextPiece("Hi.")]
+    await llm.close()
+    assert len(set(stack.peers)) == 1
+
+
 @pytest.mark.parametrize("size", [1, 4, 100])
 def test_thoughts_are_not_said(size):
     def spoken(text: str) -> str:
@@ -288,4 +298,4 @@ async def test_a_tool_call_of_a_session(stack, said, called, connect):
         await ask(client, output_modalities=["text"])
     assert [body["tool_choice"] for body in stack.asked] == ["required"] * 2
     roles = [message["role"] for message in stack.asked[1]["messages"]]
-    assert roles[-5:] == ["user", "assistant", "assistant", "tool", "user"]
+    assert roles == ["system", "user", "assistant", "tool", "user"]

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from rtchat.errors import UsageError
@@ -43,3 +45,30 @@ async def test_the_models_name_chooses():
     ]
     assert llm.grammar(Prompt("", said, model="apertium:en-xx")) is None
     assert "JSGF" in (llm.grammar(Prompt("", said, model="gpt-realtime")) or "")
+
+
+async def test_every_engine_is_checked_and_closed():
+    closed = []
+
+    class Loud:
+        name = "loud"
+
+        async def check(self) -> str | None:
+            return "It is too loud."
+
+        async def close(self) -> None:
+            closed.append(self.name)
+
+    class Wrong(Loud):
+        name = "wrong"
+
+        async def check(self) -> str | None:
+            raise ZeroDivisionError("oops")
+
+        def close(self) -> None:
+            closed.append(self.name)
+
+    engines = replace(build(), tts=Loud(), stt=Wrong(), llm=LocalModels(Loud(), Wrong()), end_of_turn=None)
+    assert await engines.check() == ["wrong could not be checked: ZeroDivisionError: oops.", "It is too loud."]
+    await engines.close()
+    assert closed == ["wrong", "loud", "loud"]
