@@ -6,7 +6,7 @@ import asyncio
 import json
 import re
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from starlette.applications import Starlette
 from starlette.responses import JSONResponse, Response
@@ -17,9 +17,18 @@ from rtchat.protocol import wire
 from rtchat.protocol.client_events import SessionUpdate
 from rtchat.protocol.server_events import ErrorEvent
 from rtchat.protocol.translation import TranslationUpdate
-from rtchat.server import mcp_client
+from rtchat.server import dialect, mcp_client
 from rtchat.server.beta import Beta
-from rtchat.server.client_secrets import MAX_BODY, PREFIX, ClientSecrets, Preset, model_of, read_request
+from rtchat.server.client_secrets import (
+    MAX_BODY,
+    PREFIX,
+    ClientSecrets,
+    Preset,
+    Secret,
+    json_object,
+    model_of,
+    read_request,
+)
 from rtchat.server.dialogue import Dialogue
 from rtchat.server.dialogue.checks import Rejected
 from rtchat.server.dialogue.settings import Kind
@@ -44,6 +53,7 @@ ASSISTANT = "rtchat-assistant"
 MCP_OFF = "This server calls no MCP servers: it must be started with --allow-mcp, or listen on this machine only."
 _BETA_PROTOCOL = "openai-beta.realtime-v1"
 SECRET_HEADER = "rtchat-client-secret"
+_OLD_SECRETS = ("/v1/realtime/sessions", "/v1/realtime/transcription_sessions")
 _PAIR = re.compile(r"apertium:\w+-\w+")
 
 
@@ -91,6 +101,7 @@ class Server:
                 Route("/v1/pool", self._pool),
                 Route("/v1/realtime/client_secrets", self._create_secret, methods=["POST"]),
                 Route("/v1/realtime/translations/client_secrets", self._create_secret, methods=["POST"]),
+                *(Route(path, self._create_old_secret, methods=["POST"]) for path in _OLD_SECRETS if beta),
                 WebSocketRoute("/v1/realtime", self._session),
                 WebSocketRoute("/v1/realtime/translations", self._session),
             ],
@@ -132,19 +143,39 @@ class Server:
         return JSONResponse(self.door.pool())
 
     async def _create_secret(self, request: Request) -> Response:
-        translation = "translations" in request.url.path
         try:
             self._keys.check(request, shown_key(request))
-            asked = read_request(await body_of(request), translation=translation)
-            # The session that it would open, as far as its first event: that one is the answer, or an error.
-            model = model_of(asked.preset) or (None if translation else catalog.DEFAULT_MODEL)
-            created = self._machine(asked.preset, translation, model, expires_at=0)[0].start()[0].event
-            secret = self._secrets.add(asked)
+            secret, session = self._secret(await body_of(request), "translations" in request.url.path)
         except Rejected as rejected:
             return rest_error(rejected)
-        session = json.loads(wire.encode(created))["session"]
-        answer = {"value": secret.value, "expires_at": secret.expires_at, "session": session}
-        return JSONResponse(answer, headers={SECRET_HEADER: secret.value})  # so a balancer can know whose it is
+        return JSONResponse({"value": secret.value, "expires_at": secret.expires_at, "session": session})
+
+    async def _create_old_secret(self, request: Request) -> Response:
+        """The beta's: the session with the key in it."""
+        try:
+            self._keys.check(request, shown_key(request))
+            raw = json_object(await body_of(request))
+            asked = dialect.secret_request(raw, transcription="transcription" in request.url.path)
+            temperature = dialect.temperature({"type": "session.update", "session": raw})
+            secret, session = self._secret(json.dumps(asked).encode(), False)
+        except Rejected as rejected:
+            return rest_error(dialect.in_old_words(rejected))
+        told = dialect.session_to_client(session)
+        if session["type"] == "realtime":
+            told["temperature"] = temperature or dialect.DEFAULT_TEMPERATURE
+        return JSONResponse({**told, "client_secret": {"value": secret.value, "expires_at": secret.expires_at}})
+
+    def _secret(self, body: bytes, translation: bool) -> tuple[Secret, dict[str, Any]]:
+        """A client secret and the session that it would open, as far as its first event.
+
+        Raises:
+            Rejected: The configuration is wrong, or too many secrets are there.
+        """
+        asked = read_request(body, translation=translation)
+        model = model_of(asked.preset) or (None if translation else catalog.DEFAULT_MODEL)
+        created = self._machine(asked.preset, translation, model, expires_at=0)[0].start()[0].event
+        session: dict[str, Any] = json.loads(wire.encode(created))["session"]
+        return self._secrets.add(asked), session
 
     # --- sessions -----------------------------------------------------------------------------------------
 

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from rtchat.server.dialogue.signals import Effect, Input
     from rtchat.server.live import Machine
 
-DEFAULT_TEMPERATURE = 0.8
 REQUEST_LIMIT = 10_000
 """What `rate_limits.updated` says of requests; nothing is limited here."""
 
@@ -46,7 +45,7 @@ class Beta:
         self._dialogue = dialogue
         self._new_id = new_id
         self._conversation_id = conversation_id
-        self._temperature = DEFAULT_TEMPERATURE
+        self._temperature = dialect.DEFAULT_TEMPERATURE
         self._asked: float | None = None  # by the event being handled
         self._temperatures: dict[str, float] = {}  # response -> its own
         self._beside: set[str] = set()  # responses out of band

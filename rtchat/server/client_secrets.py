@@ -143,7 +143,7 @@ def read_request(body: bytes, *, translation: bool = False) -> Asked:
     Raises:
         Rejected: Something in it is wrong.
     """
-    raw = _object(body)
+    raw = json_object(body)
     try:
         request = _Request.model_validate(raw)
     except ValidationError as error:
@@ -171,7 +171,12 @@ def _frame(session: dict[str, Any]) -> str:
     return json.dumps({"type": "session.update", "session": session})
 
 
-def _object(body: bytes) -> dict[str, Any]:
+def json_object(body: bytes) -> dict[str, Any]:
+    """A request's body; empty for an empty object.
+
+    Raises:
+        Rejected: It is no JSON object.
+    """
     try:
         raw = json.loads(body) if body.strip() else {}
     except (ValueError, RecursionError) as error:

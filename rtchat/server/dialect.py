@@ -18,6 +18,9 @@ FORMATS: Final[Mapping[str, Json]] = {
     "g711_alaw": {"type": "audio/pcma"},
 }
 TEMPERATURES: Final = (0.6, 1.2)
+DEFAULT_TEMPERATURE: Final = 0.8
+SECRET_SECONDS: Final = 60
+"""How long the beta's ephemeral keys lived."""
 _FORMAT_NAMES: Final = {shape["type"]: name for name, shape in FORMATS.items()}
 _CONTENT: Final = {"output_text": "text", "output_audio": "audio"}
 _OLD_CONTENT: Final = {old: new for new, old in _CONTENT.items()}
@@ -99,6 +102,25 @@ def from_client(raw: Json) -> Json:
     elif kind == "conversation.item.create" and "item" in raw:
         event["item"] = _item_from_client(raw["item"])
     return event
+
+
+def secret_request(raw: Json, *, transcription: bool) -> Json:
+    """What a beta client asks of `/v1/realtime/sessions`, as it is asked of `/v1/realtime/client_secrets` today.
+
+    Args:
+        raw: A flat session, perhaps with `client_secret.expires_after`.
+        transcription: It is of `/v1/realtime/transcription_sessions`.
+
+    Raises:
+        Rejected: It has a name that the beta did not have.
+    """
+    kind = "transcription_session.update" if transcription else "session.update"
+    given = raw.get("client_secret")
+    after = given.get("expires_after") or given.get("expires_at") if isinstance(given, dict) else None
+    if isinstance(after, dict):
+        after = {"anchor": "created_at", **after}
+    session = from_client({"type": kind, "session": raw})["session"]
+    return {"expires_after": after or {"anchor": "created_at", "seconds": SECRET_SECONDS}, "session": session}
 
 
 def temperature(raw: Json) -> float | None:
@@ -236,6 +258,13 @@ def _renamed(part: Any, names: Mapping[str, str]) -> Any:
     if not isinstance(part, dict) or not isinstance(part.get("type"), str):
         return part
     return {**part, "type": names.get(part["type"], part["type"])}
+
+
+def in_old_words(rejected: Rejected) -> Rejected:
+    """A refusal in the beta's words."""
+    rejected.message = _in_old_words(rejected.message) or ""
+    rejected.param = _in_old_words(rejected.param)
+    return rejected
 
 
 def _in_old_words(text: str | None) -> str | None:

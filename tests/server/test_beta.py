@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from openai import AsyncOpenAI
+from openai import AsyncOpenAI, BadRequestError
 from openai.types.beta.realtime import RealtimeServerEvent
 from pydantic import TypeAdapter
 
@@ -180,6 +180,27 @@ async def test_the_beta_client_of_the_openai_package_speaks_with_it(engines):
     assert heard == "what time is it"
     assert {"response.audio.delta", "response.audio_transcript.done", "conversation.item.created"} <= set(kinds)
     assert "conversation.item.done" not in kinds
+
+
+async def test_an_ephemeral_key_of_the_beta(engines):
+    async with embedded(ServerConfig(api_key=KEY, beta=True), engines=engines) as url:
+        client = AsyncOpenAI(api_key=KEY, base_url=url.replace("ws:", "http:"), max_retries=0)
+        made = await client.beta.realtime.sessions.create(
+            model="gpt-4o-realtime-preview", voice="coral", temperature=0.9, modalities=["text"]
+        )
+        assert (made.voice, made.temperature, made.modalities) == ("coral", 0.9, ["text"])
+        assert made.client_secret.value.startswith("ek_")
+        with pytest.raises(BadRequestError) as caught:
+            await client.beta.realtime.sessions.create(voice="nobody")
+        assert caught.value.param == "session.voice"
+        heard = await client.beta.realtime.transcription_sessions.create(input_audio_format="g711_ulaw")
+        assert heard.input_audio_format == "g711_ulaw"
+        guest = AsyncOpenAI(api_key=made.client_secret.value, websocket_base_url=url)
+        async with asyncio.timeout(30), guest.beta.realtime.connect(model="gpt-4o-realtime-preview") as connection:
+            created = await connection.recv()
+            assert (created.session.voice, created.session.modalities) == ("coral", ["text"])
+        await client.close()
+        await guest.close()
 
 
 async def test_only_who_asks_for_the_beta_gets_it(engines, connect):
