@@ -59,6 +59,7 @@ def serve(
         typer.Option(
             "--api-key",
             envvar="RTCHAT_API_KEY",
+            metavar="KEY",
             help="Key that clients must give; needed beyond loopback. Repeat it for several.",
         ),
     ] = None,

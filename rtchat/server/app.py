@@ -274,8 +274,13 @@ class Server:
         return dialogue, kind, model
 
     async def _serve(self, visit: Visit, live: Live) -> None:
+        def tell(event: str, code: str | None) -> None:
+            self._journal.write(
+                event, session=live.tally.session_id, kind=visit.kind, model=visit.model or None, code=code
+            )
+
         self.metrics.began(visit.kind)
-        self._journal.write("session_started", kind=visit.kind, model=visit.model or None)
+        live.tally.tell = tell
         try:
             await live.run()
         finally:

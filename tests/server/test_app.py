@@ -229,9 +229,11 @@ async def test_the_journal_has_a_line_for_each_and_no_content(engines, connect):
 
     session = await asyncio.to_thread(visit)
     server._journal.close()
-    refused, started, ended = [json.loads(line) for line in stream.getvalue().splitlines()]
+    refused, started, wrong, failed, ended = [json.loads(line) for line in stream.getvalue().splitlines()]
     assert (refused["event"], refused["reason"]) == ("refused", "invalid_api_key")
-    assert (started["event"], started["model"]) == ("session_started", "gpt-realtime")
+    assert (started["event"], started["model"], started["session"]) == ("session_started", "gpt-realtime", session)
+    assert (wrong["event"], wrong["code"], wrong["session"]) == ("error_sent", "invalid_value", session)
+    assert (failed["event"], failed["session"]) == ("response_failed", session)
     assert (ended["session"], ended["close"], ended["events_in"]) == (session, 1000, 2)
     assert (ended["responses"], ended["failed"], ended["errors"]) == (1, 1, 1)
     assert ended["seconds"] > 0

@@ -12,13 +12,16 @@ def error(code):
 
 
 def test_what_is_sent_is_counted_and_not_kept():
-    tally = Tally()
+    told = []
+    tally = Tally(tell=lambda *what: told.append(what))
     tally.sent(ev.SessionCreated(event_id="e", session=RealtimeSession(id="sess_1")))
     for code in ("invalid_value", "invalid_value", None):
         tally.sent(error(code))
     assert (tally.session_id, tally.events_out) == ("sess_1", 4)
     assert tally.errors == Counter({"invalid_value": 2, "none": 1})
     assert "what the client said" not in repr(tally)
+    errors = [("error_sent", code) for code in ("invalid_value", "invalid_value", None)]
+    assert told == [("session_started", None), *errors]
 
 
 def test_adding_up():
