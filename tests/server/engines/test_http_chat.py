@@ -1,5 +1,9 @@
 from unittest.mock import ANY
 
+import pytest
+from openai.types.chat.completion_create_params import CompletionCreateParamsStreaming
+from pydantic import TypeAdapter, ValidationError
+
 from rtchat.server.engines.base import Message, Prompt
 from rtchat.server.engines.http_chat import chat, request
 
@@ -72,3 +76,20 @@ def test_images_go_with_their_message_when_they_are_wanted():
         {"type": "image_url", "image_url": {"url": "data:image/png;base64,AA=="}},
         {"type": "text", "text": "What is it?"},
     ]
+
+
+@pytest.mark.parametrize("choice", ["auto", "none", "required", "time"])
+def test_the_openai_package_s_types_accept_what_is_asked(choice):
+    messages = [
+        Message("system", "It is noon."),
+        Message("user", "[image: a PNG]", images=("data:image/png;base64,AA==",)),
+        Message("assistant", "Hm."),
+        Message("call", "{}", "time", "1"),
+        Message("tool", "noon", "time", "1"),
+    ]
+    prompt = Prompt("Be kind.", messages, TOOLS, choice, parallel_tool_calls=False)
+    oracle = TypeAdapter(CompletionCreateParamsStreaming)
+    asked = request(prompt, "m", images=True)
+    oracle.validate_python(asked)
+    with pytest.raises(ValidationError):
+        oracle.validate_python({**asked, "tool_choice": 1})

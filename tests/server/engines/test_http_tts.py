@@ -3,6 +3,8 @@ import struct
 
 import numpy as np
 import pytest
+from openai.types.audio import SpeechCreateParams
+from pydantic import TypeAdapter
 from starlette.responses import JSONResponse
 
 from rtchat.errors import EngineError
@@ -30,6 +32,7 @@ async def test_raw_sound_comes_as_it_is(stack):
 
 async def test_a_voice_of_its_own_and_speed(stack):
     await spoken(stack, speed=1.25, voice="af_sky", wanted="wav")
+    TypeAdapter(SpeechCreateParams).validate_python(stack.asked[0])
     assert (stack.asked[0]["voice"], stack.asked[0]["speed"], stack.asked[0]["response_format"]) == (
         "af_sky",
         1.25,
