@@ -7,6 +7,7 @@ sessions wait for each other.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -67,6 +68,11 @@ class KokoroTextToSpeech:
         self._kokoro: Any = None
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="kokoro")
 
+    def warm_up(self) -> None:
+        """Load the model now, in the background. What fails is told by `speak`."""
+        if self._kokoro is None:
+            self._thread.submit(self._loaded)
+
     async def speak(
         self, text: str, *, voice: str, speed: float = 1.0, language: str = "en"
     ) -> AsyncIterator[bytes]:
@@ -101,6 +107,7 @@ class KokoroTextToSpeech:
         if self._kokoro is None:
             from kokoro_onnx import Kokoro
 
+            logging.getLogger("phonemizer").setLevel(logging.ERROR)  # it warns of every contraction
             try:
                 self._kokoro = Kokoro(str(self._path), str(self._voices))
             except Exception as error:

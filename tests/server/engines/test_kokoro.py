@@ -36,5 +36,6 @@ async def test_a_missing_model_names_its_command(models):
         KokoroTextToSpeech(str(models / "mine.onnx"))
     (models / "voices-v1.0.bin").write_bytes(b"nothing")
     tts = KokoroTextToSpeech(str(models / "mine.onnx"))
+    tts.warm_up()
     assert "does not load" in (await tts.check() or "")
     tts.close()
