@@ -133,6 +133,8 @@ class VirtualClock:
         self._resting = 0  # tasks that wait for something to do
         self._asleep = 0  # tasks that wait for time
         self._sound = 0.0  # of the client
+        self._settling = asyncio.Lock()
+        self._working: Callable[[], int] = int
         self._until = 0.0  # time that the client's sound has let pass, not gone through yet
 
     def time(self) -> float:
@@ -194,12 +196,19 @@ class VirtualClock:
 
     async def settle(self, working: Callable[[], int]) -> None:
         """Work until nothing is left to do now, and nothing that is work later."""
-        await self._quiet(working)
-        while (timer := self._next()) is not None:
-            self._now = max(self._now, timer.when)
-            timer.call()
+        self._working = working
+        async with self._settling:
             await self._quiet(working)
-        self._now = max(self._now, self._until)
+            while (timer := self._next()) is not None:
+                self._now = max(self._now, timer.when)
+                timer.call()
+                await self._quiet(working)
+            self._now = max(self._now, self._until)
+
+    async def advance(self, seconds: float) -> None:
+        """Let time pass, with all that happens in it."""
+        self.elapse(seconds)
+        await self.settle(self._working)
 
     def _next(self) -> _Timer | None:
         """The earliest timer, if it is due or on the way to work."""

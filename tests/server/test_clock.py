@@ -114,3 +114,12 @@ async def test_a_sleep_that_is_cancelled_leaves_nothing_behind():
         await task
     await work.settle()
     assert work.clock.monotonic() == 0
+
+
+async def test_time_that_is_let_pass():
+    work = Work()
+    work.clock.call_later(2, work.note, "expiry", work=False)
+    await work.clock.advance(1)
+    assert (work.done, work.clock.monotonic()) == ([], 1)
+    await work.clock.advance(1)
+    assert work.done == [(2, "expiry")]

@@ -2,7 +2,7 @@
 
 import base64
 
-from rtchat.testing.babble import babble
+from rtchat.testing.babbling import babble
 
 TRANSCRIBES = {"type": "realtime", "audio": {"input": {"transcription": {"model": "whisper-1"}}}}
 KIND = "conversation.item.input_audio_transcription"

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from rtchat.testing.babble import babble
+from rtchat.testing.babbling import babble
 
 
 @pytest.mark.parametrize("code", [1001, 1011])

@@ -10,7 +10,7 @@ from rtchat.server.run import ServerConfig, embedded
 from rtchat.server.staging.recorded import read_recording
 from rtchat.server.staging.scenario import load, made
 from rtchat.server.staging.stage import Stage
-from rtchat.testing.babble import babble
+from rtchat.testing.babbling import babble
 
 HOTEL = [
     {"hear": "a room please", "say": ["For how many nights?", "We have many."]},

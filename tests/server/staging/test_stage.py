@@ -16,7 +16,7 @@ from rtchat.server.run import ServerConfig, embedded
 from rtchat.server.staging import faults
 from rtchat.server.staging.scenario import made
 from rtchat.server.staging.stage import Stage
-from rtchat.testing.babble import babble
+from rtchat.testing.babbling import babble
 
 ROOT = Path(__file__).parents[3]
 HOTEL = [

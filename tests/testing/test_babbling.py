@@ -4,7 +4,7 @@ import soxr
 
 from rtchat.chunk import WIRE
 from rtchat.silero import SileroDetector
-from rtchat.testing.babble import babble
+from rtchat.testing.babbling import babble
 
 
 @pytest.mark.parametrize("seconds", [0.5, 2.0, 6.0])
