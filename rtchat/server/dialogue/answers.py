@@ -23,6 +23,7 @@ from rtchat.server.dialogue.signals import (
     Thought,
     ThoughtEnded,
 )
+from rtchat.server.dialogue.spoken import spoken
 from rtchat.server.dialogue.usage import entry_tokens, fixed_tokens, input_tokens
 from rtchat.server.dialogue.window import TooLong, kept
 from rtchat.server.engines.base import BrokenOff, Piece, ToolCall
@@ -191,12 +192,12 @@ class Answers:
             text = answer.fitting(whole)
             if text != whole:
                 answer.cut_short, answer.thought_over = "max_output_tokens", True
-            if not text:
+            if not text or (plan.modality == "audio" and not text.strip()):
                 continue
             effects += [Emit(event) for event in answer.add_text(text)]
-            if plan.modality == "audio" and text.strip():
+            if plan.modality == "audio":
                 language = spoken_language(self._context.model)
-                effects.append(Speak(answer.id, text.strip(), plan.voice_name, plan.speed, language))
+                effects.append(Speak(answer.id, spoken(text.strip()), plan.voice_name, plan.speed, language))
         return effects
 
     def _think(self, running: _Running) -> list[Effect]:
