@@ -105,7 +105,7 @@ class Server:
                 WebSocketRoute("/v1/realtime", self._session),
                 WebSocketRoute("/v1/realtime/translations", self._session),
             ],
-            exception_handlers={404: _no_such_url, 405: _no_such_url},
+            exception_handlers={404: _no_such_url, 405: _no_such_url, 500: _mistake},
         )
 
     async def close(self) -> None:
@@ -344,6 +344,12 @@ async def body_of(request: Request) -> bytes:
         if len(body) > MAX_BODY:
             raise Rejected("string_above_max_length", f"The body is larger than {MAX_BODY} bytes.")
     return body
+
+
+def _mistake(_request: Request, _error: Exception) -> Response:
+    message = "The server had an error while processing your request."
+    error = {"message": message, "type": "server_error", "code": None, "param": None}
+    return JSONResponse({"error": error}, 500)
 
 
 def _no_such_url(request: Request, _error: Exception) -> Response:

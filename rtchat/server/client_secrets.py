@@ -19,7 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from rtchat.protocol.client_events import SessionUpdate
 from rtchat.protocol.config import RealtimeSession
 from rtchat.protocol.translation import TranslationSession, TranslationUpdate
-from rtchat.server.dialogue.checks import Rejected, check_unknown, from_validation, read
+from rtchat.server.dialogue.checks import Rejected, check_unknown, from_validation, no_number, read
 from rtchat.server.translation import read_event
 
 PREFIX = "ek_"
@@ -178,7 +178,7 @@ def json_object(body: bytes) -> dict[str, Any]:
         Rejected: It is no JSON object.
     """
     try:
-        raw = json.loads(body) if body.strip() else {}
+        raw = json.loads(body, parse_constant=no_number) if body.strip() else {}
     except (ValueError, RecursionError) as error:
         message = f"We could not parse the JSON body of your request. {error}"
         raise Rejected("invalid_json", message) from None

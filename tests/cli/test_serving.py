@@ -8,6 +8,7 @@ import socket
 import pytest
 
 from rtchat.server import run as server
+from rtchat.server.limits import Limits
 from rtchat.server.run import ServerConfig
 
 
@@ -70,6 +71,31 @@ def test_a_mistake_in_a_scenario_is_one_sentence_with_its_line(run, tmp_path):
     assert f"{path}:3: there is no key 'herar' of turn 1. Did you mean hear?" in err
 
 
+def test_every_flag_of_running_it_reaches_the_server(run, started):
+    run("serve", "--api-key", "one", "--api-key", "two", "--max-sessions", "5", "--session-seconds", "60",
+        "--idle-seconds", "30", "--drain-seconds", "0", "--log", "json")  # fmt: skip
+    (config,) = started
+    assert config.keys == ("one", "two")
+    assert config.limits == Limits(max_sessions=5, session_s=60, idle_s=30, drain_s=0)
+    assert config.log == "json"
+    run("serve", "--log", "off")
+    assert (started[1].log, started[1].limits) == (None, Limits())
+
+
+def test_a_certificate_is_made_where_the_user_s_caches_are(run, started, tmp_path, monkeypatch):
+    monkeypatch.setattr("platformdirs.user_cache_path", lambda *_, **__: tmp_path)
+    run("serve", "--tls", "self-signed")
+    assert started[0].tls.authority == tmp_path / "tls" / "authority.pem"
+    run("serve", "--tls-cert", str(tmp_path / "tls" / "cert.pem"), "--tls-key", str(tmp_path / "tls" / "key.pem"))
+    assert (started[1].tls.cert, started[1].tls.authority) == (tmp_path / "tls" / "cert.pem", None)
+
+
+def test_several_keys_in_the_environment(run, started, monkeypatch):
+    monkeypatch.setenv("RTCHAT_API_KEY", "old new")
+    run("serve")
+    assert started[0].keys == ("old", "new")
+
+
 def test_the_key_can_come_from_the_environment_and_is_not_in_the_help(run, started, monkeypatch):
     monkeypatch.setenv("RTCHAT_API_KEY", "very-secret")
     assert "very-secret" not in run("serve", "--help").out
@@ -95,6 +121,8 @@ def test_a_port_in_use(run):
         (["--tts", "nonsense", "--port", "0"], "There is no tts engine named 'nonsense'."),
         (["--vad", "nonsense", "--port", "0"], "There is no vad engine named 'nonsense'."),
         (["--port", "65536"], "'--port'"),
+        (["--max-sessions", "0"], "'--max-sessions'"),
+        (["--log", "xml"], "'--log'"),
         (["--tls", "self-signed", "--tls-cert", "a.pem"], "Give one or the other."),
         (["--tls-cert", "a.pem"], "Give both --tls-cert and --tls-key."),
         (["--tls-cert", "a.pem", "--tls-key", "b.pem", "--port", "0"], "Cannot read a.pem"),

@@ -14,6 +14,7 @@ from websockets.exceptions import InvalidStatus
 from rtchat.errors import EngineError
 from rtchat.server.app import Server, check_model, new_id
 from rtchat.server.dialogue.checks import Rejected
+from rtchat.server.door import Door
 from rtchat.server.engines.base import TextPiece, ToolCall
 from rtchat.server.journal import Journal
 from rtchat.server.limits import Limits
@@ -207,6 +208,12 @@ async def test_what_is_not_there_is_told_as_the_api_tells_it(engines):
         answer = await http.get("/v1/models/nope")
     assert answer.status_code == 404
     assert answer.json()["error"]["message"] == "Invalid URL (GET /v1/models/nope)"
+
+
+def test_a_mistake_of_the_server_s_is_told_as_the_api_tells_it(engines, monkeypatch):
+    monkeypatch.setattr(Door, "pool", lambda _: 1 / 0)
+    answer = TestClient(Server(engines).app, raise_server_exceptions=False).get("/v1/pool")
+    assert (answer.status_code, answer.json()["error"]["type"]) == (500, "server_error")
 
 
 async def test_the_journal_has_a_line_for_each_and_no_content(engines, connect):

@@ -128,7 +128,13 @@ def test_nothing_needs_to_be_said(rest, body):
             "invalid_value",
             "session.output_modalities",
         ),
+        (
+            {"session": {"type": "realtime", "truncation": {"type": "retention_ratio", "retention_ratio": "0.5"}}},
+            "invalid_type",
+            "session.truncation.retention_ratio",
+        ),
         ("nonsense", "invalid_json", None),
+        ('{"session": {"type": "realtime", "max_output_tokens": NaN}}', "invalid_json", None),
         ("[]", "invalid_type", None),
         (json.dumps("x" * 2**20), "string_above_max_length", None),
     ],

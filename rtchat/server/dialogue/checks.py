@@ -36,6 +36,15 @@ CLIENT_TYPES = (
 """What a plain WebSocket session takes."""
 
 
+def no_number(name: str) -> None:
+    """Python's parser takes NaN and Infinity, which JSON does not have.
+
+    Raises:
+        ValueError: Always.
+    """
+    raise ValueError(f"{name} is no number of JSON.")
+
+
 def load(frame: str, types: Iterable[str] = CLIENT_TYPES) -> dict[str, Any]:
     """A frame as an object of one of these types.
 
@@ -43,7 +52,7 @@ def load(frame: str, types: Iterable[str] = CLIENT_TYPES) -> dict[str, Any]:
         Rejected: It is not one.
     """
     try:
-        raw = json.loads(frame)
+        raw = json.loads(frame, parse_constant=no_number)
     except (ValueError, RecursionError) as error:
         raise Rejected("invalid_json", f"Invalid event: failed to parse JSON value. {error}") from None
     if not isinstance(raw, dict):

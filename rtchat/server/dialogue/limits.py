@@ -93,12 +93,19 @@ def _check_tools(path: str, tools: list[dict[str, Any]] | None) -> None:
 def _check_truncation(path: str, truncation: Any) -> None:
     if not isinstance(truncation, dict):
         return
-    ratio = truncation["retention_ratio"]
+    ratio = _number(f"{path}.retention_ratio", truncation["retention_ratio"])
     if not 0 <= ratio <= 1:
         raise out_of_range(f"{path}.retention_ratio", ratio, 0.0, 1.0)
     limit = (truncation.get("token_limits") or {}).get("post_instructions")
-    if limit is not None and limit < 0:
+    if limit is not None and _number(f"{path}.token_limits.post_instructions", limit) < 0:
         raise out_of_range(f"{path}.token_limits.post_instructions", limit, 0, None)
+
+
+def _number(path: str, value: Any) -> float:
+    """A number, which the types take from a string too."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise Rejected("invalid_type", f"Invalid type for '{path}': expected a number.", path)
+    return value
 
 
 def _check_include(path: str, include: list[str] | None) -> None:
