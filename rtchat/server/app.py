@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import re
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
@@ -39,6 +38,7 @@ from rtchat.server.keys import Keys, shown_key, wrong_key
 from rtchat.server.limits import Limits
 from rtchat.server.live import Live, Machine
 from rtchat.server.metrics import MEDIA_TYPE, Metrics
+from rtchat.server.models import check_model, check_translation_model
 from rtchat.server.staging.stage import Stage
 from rtchat.server.translation import Translation
 
@@ -48,13 +48,10 @@ if TYPE_CHECKING:
 
     from rtchat.server.engines.registry import Engines
 
-ASSISTANT = "rtchat-assistant"
-"""The built-in assistant under its own name."""
 MCP_OFF = "This server calls no MCP servers: it must be started with --allow-mcp, or listen on this machine only."
 _BETA_PROTOCOL = "openai-beta.realtime-v1"
 SECRET_HEADER = "rtchat-client-secret"
 _OLD_SECRETS = ("/v1/realtime/sessions", "/v1/realtime/transcription_sessions")
-_PAIR = re.compile(r"apertium:\w+-\w+")
 
 
 class Server:
@@ -374,31 +371,3 @@ async def refuse(socket: WebSocket, rejected: Rejected) -> None:
     about_key = rejected.code in (None, "invalid_api_key", "token_expired")
     suffix = f".{rejected.code}" if rejected.code else ""
     await socket.close(3000 if about_key else 4000, f"{rejected.kind}{suffix}")
-
-
-def check_model(model: str | None) -> str:
-    """A model that this server can stand in for.
-
-    Raises:
-        Rejected: There is no such conversation model.
-    """
-    if not model:
-        example = f"wss://api.openai.com/v1/realtime?model={catalog.DEFAULT_MODEL}"
-        raise Rejected("missing_model", f"You must provide a model parameter, for example {example}")
-    known = catalog.find_model(model)
-    if model == ASSISTANT or _PAIR.fullmatch(model) or (known and known.kind == "conversation"):
-        return model
-    raise Rejected("invalid_model", f'Model "{model}" is not supported in realtime mode.', "model")
-
-
-def check_translation_model(model: str | None) -> str:
-    """A model that this server can stand in for, or `apertium:xx-yy` to say the source language too.
-
-    Raises:
-        Rejected: There is no such translation model.
-    """
-    model = model or catalog.DEFAULT_TRANSLATION_MODEL
-    known = catalog.find_model(model)
-    if _PAIR.fullmatch(model) or (known and known.kind == "translation"):
-        return model
-    raise Rejected("invalid_model", f'Model "{model}" is not supported in translation mode.', "model")

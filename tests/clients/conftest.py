@@ -109,7 +109,7 @@ def asked(spoken: Callable[[str], bytes], tmp_path_factory: pytest.TempPathFacto
 def run(asked: Path) -> Callable[..., dict[str, Any]]:
     """`run("agents.py", served)`: what that client saw, scenario by scenario, as its program printed it."""
 
-    def run(program: str, server: Served) -> dict[str, Any]:
+    def run(program: str, server: Served, *more: str) -> dict[str, Any]:
         if not (PLACE / ".set-up").exists():
             pytest.skip("the clients' packages are not installed: script/test does that")
         if program.endswith(".mjs"):
@@ -121,7 +121,7 @@ def run(asked: Path) -> Callable[..., dict[str, Any]]:
         if server.authority:
             env |= {"NODE_EXTRA_CA_CERTS": server.authority, "SSL_CERT_FILE": server.authority}
         ran = subprocess.run(
-            [*command, server.url, str(asked), server.key],
+            [*command, server.url, str(asked), server.key, *more],
             env=env,
             capture_output=True,
             text=True,

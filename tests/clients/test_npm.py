@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +23,19 @@ def openai(run, served_tls) -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def agents(run, served_tls) -> dict[str, Any]:
     return run("agents.mjs", served_tls)
+
+
+@pytest.fixture(scope="module")
+def mcp(run, served_tls) -> Iterator[dict[str, Any]]:
+    """The MCP server of the server's own tests, called for that client."""
+    program = Path(__file__).parents[1] / "server" / "mcp_shop.py"
+    with subprocess.Popen([sys.executable, program], stdout=subprocess.PIPE, text=True) as shop:
+        assert shop.stdout
+        address = f"http://127.0.0.1:{shop.stdout.readline().strip()}/mcp"
+        try:
+            yield run("mcp.mjs", served_tls, address)
+        finally:
+            shop.kill()
 
 
 @pytest.mark.parametrize("client", ["ws", "websocket"])
@@ -73,6 +89,16 @@ class TestAgents:
 
     def test_interrupt_cancels_and_truncates(self, agents: dict[str, Any]) -> None:
         assert agents["cancel"] == {"status": "cancelled", "reason": "client_cancelled", "errors": []}
+
+
+@pytest.mark.parametrize(("approval", "times"), [("never", 0), ("always", 1)])
+def test_the_agents_sdk_has_an_mcp_tool_called(mcp: dict[str, Any], approval: str, times: int) -> None:
+    seen = mcp[approval]
+    assert "get_order" in seen["listed"]
+    assert [json.loads(output)["status"] for output in seen["called"]] == ["shipped"]
+    assert seen["approved"] == times
+    assert [("shipped" in text) for text in seen["said"]] == [True]
+    assert seen["errors"] == []
 
 
 def test_the_lock_file_says_what_and_not_from_where() -> None:

@@ -12,8 +12,7 @@ from starlette.testclient import TestClient
 from websockets.exceptions import InvalidStatus
 
 from rtchat.errors import EngineError
-from rtchat.server.app import Server, check_model, new_id
-from rtchat.server.dialogue.checks import Rejected
+from rtchat.server.app import Server, new_id
 from rtchat.server.door import Door
 from rtchat.server.engines.base import TextPiece, ToolCall
 from rtchat.server.journal import Journal
@@ -89,17 +88,6 @@ async def test_the_key_may_come_from_anywhere(engines, connect, options):
     async with embedded(LOCKED, engines=engines) as url, connect(url, **options) as client:
         assert client.created["type"] == "session.created"
         assert client.socket.subprotocol == ("realtime" if "subprotocols" in options else None)
-
-
-@pytest.mark.parametrize("model", ["rtchat-assistant", "apertium:en-es", "gpt-realtime-2.1-mini"])
-def test_models_that_are_served(model):
-    assert check_model(model) == model
-
-
-@pytest.mark.parametrize("model", ["gpt-4", "gpt-realtime-translate", "whisper-1", "apertium:", "apertium:en"])
-def test_models_that_hold_no_conversation(model):
-    with pytest.raises(Rejected, match=model):
-        check_model(model)
 
 
 def test_ids_look_like_the_apis():

@@ -20,8 +20,10 @@ def shop() -> Iterator[str]:
     program = Path(__file__).with_name("mcp_shop.py")
     with subprocess.Popen([sys.executable, program], stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
-        yield f"http://127.0.0.1:{process.stdout.readline().strip()}/mcp"
-        process.kill()
+        try:
+            yield f"http://127.0.0.1:{process.stdout.readline().strip()}/mcp"
+        finally:
+            process.kill()
 
 
 @pytest.fixture
