@@ -173,8 +173,8 @@ class Store:
         entry = self.require(item_id, "truncat", "item_truncate_invalid_item_id")
         parts = entry.item.content if isinstance(entry.item, MessageItem) else []
         if content_index >= len(parts) or parts[content_index].type != "output_audio":
-            message = "Only model output audio messages can be truncated"
-            raise Rejected("unsupported_content_type", message, "item_id")
+            # Captured with neither a code nor a parameter; others report the code unsupported_content_type.
+            raise Rejected(None, "Only model output audio messages can be truncated")
         if audio_end_ms > entry.sound_ms:
             message = f"Audio content of {int(entry.sound_ms)}ms is already shorter than {audio_end_ms}ms"
             raise Rejected("invalid_value", message, "audio_end_ms")
@@ -266,7 +266,7 @@ def entry_of(item: Item, new_id: Any, sound_format: str = PCM) -> Entry:
             if item.call_id is None:
                 changes["call_id"] = new_id("call")
         return Entry(item.model_copy(update=changes))
-    given = b"".join(part.audio for part in item.content if part.type == "input_audio" and part.audio)
+    given = b"".join(part.audio for part in item.content if part.type in _SOUND and part.audio)
     sound = decoded(given, sound_format)
     changes["status"] = item.status or "completed"
     changes["content"] = [_without_sound(part) for part in item.content]
@@ -279,6 +279,8 @@ def entry_of(item: Item, new_id: Any, sound_format: str = PCM) -> Entry:
     for part in item.content:
         if part.type == "input_audio" and part.transcript is not None:
             entry.words = part.transcript
+        elif part.type == "output_audio" and part.transcript:
+            entry.said = [Said(part.transcript, len(sound), whole=True)]
     return entry
 
 
@@ -323,9 +325,7 @@ def told_text(entry: Entry) -> str:
 
 
 def _without_sound(part: ContentPart) -> ContentPart:
-    if part.type == "input_audio":
-        return ContentPart(type="input_audio", transcript=part.transcript)
-    return part
+    return ContentPart(type=part.type, transcript=part.transcript) if part.type in _SOUND else part
 
 
 def _has(item: Item, kind: str) -> bool:

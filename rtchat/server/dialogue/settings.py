@@ -80,18 +80,16 @@ class Settings:
             Rejected: The session cannot be changed like that.
         """
         if session.type != self.kind:
-            message = f"Cannot change a session of type '{self.kind}' to '{session.type}'."
+            kinds = f"a {session.type} session update event to a {self.kind} session"
+            message = f"Passing {kinds} is not allowed."
             raise Rejected("invalid_value", message, "session.type")
         changes = session.model_dump(exclude_unset=True, mode="json")
         if self.kind == "realtime" and changes.get("model") not in (None, self._values["model"]):
             raise Rejected("invalid_value", "The model of a session cannot be changed.", "session.model")
         wanted = _merged(self._values, {k: v for k, v in changes.items() if k not in _READ_ONLY}, self._server_vad)
         if assistant_audio and wanted["audio"]["output"]["voice"] != self._values["audio"]["output"]["voice"]:
-            raise Rejected(
-                "cannot_update_voice",
-                "Cannot update a conversation's voice if assistant audio is present.",
-                "session.audio.output.voice",
-            )
+            message = "Cannot update a conversation's voice if assistant audio is present."
+            raise Rejected("cannot_update_voice", message)
         if self.kind == "transcription":
             _only_transcribing(wanted["audio"]["input"], changes)
         self._values = wanted

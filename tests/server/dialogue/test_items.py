@@ -288,3 +288,15 @@ def test_telephone_sound_is_brought_and_given_back_in_its_format(talk, of_type):
     cut(talk, item_id, 500)
     (part,) = talk.send("conversation.item.retrieve", item_id=item_id)[0]["item"]["content"]
     assert abs(len(base64.b64decode(part["audio"])) - 4000) <= 8  # 500 ms of 8 kHz, a byte a sample
+
+
+def test_an_assistants_speech_of_a_history_is_kept_with_its_sound_and_can_be_cut(talk, of_type):
+    sound = base64.b64encode(b"\1\0" * 24_000).decode()
+    part = {"type": "output_audio", "audio": sound, "transcript": "One two three four."}
+    item = {"type": "message", "role": "assistant", "id": "A", "content": [part]}
+    added = of_type(talk.send("conversation.item.create", item=item), "conversation.item.added")
+    assert added["item"]["content"] == [{"type": "output_audio", "transcript": "One two three four."}]
+    assert kept(talk, "A") == ("One two three four.", 1000)
+    cut(talk, "A", 500)
+    assert kept(talk, "A") == ("One two", 500)
+    assert told(talk, of_type) == ["One two"]
