@@ -212,6 +212,8 @@ class Live:
                 self._start(self._list_tools(effect))
             case sig.CallTool():
                 self._start(self._call_tool(effect))
+            case sig.Enough():
+                self._working[effect.response_id][0].cancel()  # thinking was begun first
             case sig.Abort():
                 self._to_say.pop(effect.response_id, None)
                 for task in self._working.pop(effect.response_id, ()):

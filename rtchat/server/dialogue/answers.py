@@ -15,6 +15,7 @@ from rtchat.server.dialogue.signals import (
     Abort,
     Effect,
     Emit,
+    Enough,
     Marked,
     Speak,
     SpeechEnded,
@@ -192,6 +193,7 @@ class Answers:
             text = answer.fitting(whole)
             if text != whole:
                 answer.cut_short, answer.thought_over = "max_output_tokens", True
+                effects.append(Enough(answer.id))
             if not text or (plan.modality == "audio" and not text.strip()):
                 continue
             effects += [Emit(event) for event in answer.add_text(text)]

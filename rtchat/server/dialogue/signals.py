@@ -305,6 +305,13 @@ class CallTool:
 
 
 @dataclass(frozen=True, slots=True)
+class Enough:
+    """No more thoughts are wanted for this response; what is to be spoken still is."""
+
+    response_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class Abort:
     """Stop all work for this response; nothing more of it is wanted."""
 
@@ -361,6 +368,7 @@ Effect = (
     | Translate
     | ListTools
     | CallTool
+    | Enough
     | Abort
     | Close
     | After

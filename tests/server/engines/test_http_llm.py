@@ -166,6 +166,17 @@ async def test_what_stops_early_is_incomplete(stack, said, connect, reason, told
             assert done["output"][0]["content"][0][kind] == "Once upon"
 
 
+async def test_what_is_said_enough_is_not_thought_on(stack, said, connect):
+    stack.chat = [*said("Once upon a time.", " There was a fox.")[:2], "stall"]
+    stack.sound = [bytes(4800), "stall"]
+    async with embedded(over_http(stack, "llm", "tts")) as url, connect(url) as client:
+        await client.send("response.create", response={"max_output_tokens": 5})
+        await asyncio.wait_for(stack.left.wait(), 5)  # the model's connection: the voice still speaks
+        await client.send("response.cancel")
+        done = (await client.until("response.done"))[-1]["response"]
+    assert done["output"][0]["content"][0]["transcript"] == "Once upon a time."
+
+
 async def test_nobody_answers(refused):
     llm = HttpLanguageModel(Upstream(refused, kind="llm", model="m"))
     with pytest.raises(EngineError, match=r"Nothing answers at http://127.*Start that server, or correct --llm"):
