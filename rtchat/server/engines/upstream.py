@@ -280,10 +280,10 @@ def refusal_text(body: bytes) -> str:
         said = json.loads(text)
     except ValueError:
         return "" if "<html" in text.lower() else _short(text)
-    if isinstance(said, dict):
-        found = next((said[key] for key in ("error", "detail", "message") if said.get(key)), said)
-        if isinstance(found, dict) and found.get("message"):
-            found = found["message"]
+    while isinstance(said, dict):  # {"error": {"message": …}}, and that inside "detail"
+        found = next((said[key] for key in ("error", "detail", "message") if said.get(key)), None)
+        if found is None:
+            break
         said = found
     return _short(said if isinstance(said, str) else json.dumps(said, ensure_ascii=False))
 

@@ -77,6 +77,7 @@ async def test_the_check_at_the_start(reach, stack, refused):
 
 def test_what_a_refusal_says():
     assert refusal_text(b'{"error": {"message": "a\\nb"}}') == "a b"
+    assert refusal_text(b'{"detail": {"error": {"message": "no", "type": "x"}}}') == "no"
     assert refusal_text(b'{"error": {"code": 1}}') == '{"code": 1}'
     assert refusal_text(b'["x"]') == '["x"]'
     assert refusal_text(b"plain " * 100) == ("plain " * 50) + "…"
