@@ -34,10 +34,15 @@ CLOSING_SECONDS = 1.0
 """For taking leave of a server."""
 LONGEST_OUTPUT = 100_000
 """Characters of a result that are kept."""
+LONGEST_SENTENCE = 500
+"""Characters of an MCP server's own error that are told."""
 MOST_PAGES = 20
 """Pages of tools that are read."""
 NOT_INSTALLED = "This server calls no MCP servers, because the MCP SDK is not installed: pip install 'rtchat[mcp]'."
 _PACKAGES = ("mcp", "mcp.client.streamable_http", "httpx2")
+_LOGGERS = ("mcp.client", "mcp.shared", "client")
+_NOT_MCP = -32700
+"""JSON-RPC code of the SDK for an answer that it cannot read."""
 _BROKEN = {-32000, -32600, -32603}
 """JSON-RPC codes after which a connection is not used again: closed, session unknown, HTTP error."""
 
@@ -210,6 +215,8 @@ def _load() -> None:
     """Importing takes a second; sessions go on meanwhile."""
     for name in _PACKAGES:
         importlib.import_module(name)
+    for name in _LOGGERS:  # they write what an MCP server sent, and what goes wrong is told to the client
+        logging.getLogger(name).setLevel(logging.CRITICAL + 1)
 
 
 def _tool(tool: Any) -> McpTool:
@@ -242,7 +249,10 @@ def _failure(error: Exception, status: int | None, where: str) -> McpFailure:
     if status is not None:
         return McpFailure(f"{where} refused with HTTP status {status}.", "http_error", status)
     if isinstance(error, MCPError):
-        return McpFailure(f"{where} says: {error.message}", "protocol_error", error.code)
+        if error.code == _NOT_MCP:
+            return McpFailure(f"{where} sent an answer that is not MCP.", "protocol_error", error.code)
+        said = (error.message.splitlines() or ["nothing"])[0]
+        return McpFailure(f"{where} says: {said[:LONGEST_SENTENCE]}", "protocol_error", error.code)
     return McpFailure(f"{where} could not be reached: {type(error).__name__}: {error}")
 
 

@@ -69,6 +69,31 @@ async def test_a_server_that_is_not_there_and_a_closed_door(shop, clients):
     assert caught.value.code == 401
 
 
+@pytest.mark.parametrize(
+    ("kind", "body", "said"),
+    [
+        ("application/json", b"secret", "sent an answer that is not MCP"),
+        ("text/event-stream", b"data: secret\n\n", "sent an answer that is not MCP"),
+        ("text/html", b"secret", "Unexpected content type"),
+    ],
+)
+async def test_a_server_of_something_else(clients, caplog, kind, body, said):
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        head = f"HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\nConnection: close\r\n\r\n"
+        writer.write(head.encode() + body)
+        await writer.drain()
+        writer.close()
+
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as other:
+        port = other.sockets[0].getsockname()[1]
+        with pytest.raises(McpFailure, match=said) as caught:
+            await clients.tools(McpServer("other", f"http://127.0.0.1:{port}/"))
+        await clients.close()
+    assert "\n" not in str(caught.value)
+    assert "secret" not in str(caught.value) + caplog.text
+
+
 async def test_a_server_that_hangs_costs_no_more_than_its_limit(shop):
     async def say_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read()
