@@ -1,16 +1,21 @@
 """Whatever a client sends, the server answers with events: thousands of mangled frames, the same ones each time."""
 
+import base64
 import copy
 import random
 
 import pytest
 
 from rtchat.server.dialogue import signals as sig
-from rtchat.server.engines.base import TextPiece, ToolCall
+from rtchat.server.engines.base import TextPiece, ToolCall, WordMark
 
 TOOL = {"type": "function", "name": "f", "description": "", "parameters": {"type": "object"}}
 ITEM = {"type": "message", "id": "A", "role": "user", "content": [{"type": "input_text", "text": "hi"}]}
 SOUND = {"type": "message", "role": "user", "content": [{"type": "input_audio", "audio": "AAAA"}]}
+PIXELS = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\2\x80\0\0\1\xe0"
+IMAGE = {"type": "input_image", "image_url": f"data:image/png;base64,{base64.b64encode(PIXELS).decode()}"}
+RATIO = {"type": "retention_ratio", "retention_ratio": 0.5, "token_limits": {"post_instructions": 20}}
+SEMANTIC = {"type": "semantic_vad", "eagerness": "high", "interrupt_response": False}
 VAD = {"type": "server_vad", "threshold": 0.5, "silence_duration_ms": 200, "idle_timeout_ms": 5000}
 AUDIO = {
     "input": {
@@ -29,11 +34,33 @@ EVENTS = [
         "type": "session.update",
         "session": {"type": "realtime", "output_modalities": ["text"], "truncation": "auto"},
     },
+    {
+        "type": "session.update",
+        "session": {
+            "type": "realtime",
+            "truncation": RATIO,
+            "parallel_tool_calls": False,
+            "include": ["item.input_audio_transcription.logprobs"],
+            "audio": {"input": {"turn_detection": SEMANTIC, "format": {"type": "audio/pcma"}}},
+        },
+    },
     {"type": "input_audio_buffer.append", "audio": "AAEAAQ" * 2000},
     {"type": "input_audio_buffer.commit"},
     {"type": "input_audio_buffer.clear"},
     {"type": "conversation.item.create", "item": ITEM, "previous_item_id": "root"},
     {"type": "conversation.item.create", "item": SOUND},
+    {"type": "conversation.item.create", "item": {"type": "message", "role": "user", "content": [IMAGE]}},
+    {
+        "type": "conversation.item.create",
+        "item": {
+            "type": "message",
+            "id": "S",
+            "role": "assistant",
+            "content": [{"type": "output_audio", "audio": "AAAA" * 400, "transcript": "One two."}],
+        },
+    },
+    {"type": "conversation.item.truncate", "item_id": "S", "content_index": 0, "audio_end_ms": 5},
+    {"type": "response.create", "response": {"conversation": "none", "input": [SOUND, ITEM]}},
     {
         "type": "conversation.item.create",
         "item": {"type": "function_call", "name": "f", "arguments": "{}", "call_id": "c"},
@@ -109,7 +136,10 @@ def test_mangled_events_are_answered(new_talk, seed):
                         sig.Thought(effect.response_id, dice.choice([TextPiece("One two."), ToolCall("f", "{}")]))
                     )
                     talk.tell(sig.ThoughtEnded(effect.response_id, dice.choice([None, None, "It broke."])))
+                case sig.Judge():
+                    talk.tell(sig.Judged(effect.key, dice.random()))
                 case sig.Speak():
+                    talk.tell(sig.Marked(effect.response_id, WordMark(3, 40.0)))
                     talk.tell(sig.Spoke(effect.response_id, bytes(4800)))
                     talk.tell(sig.SpeechEnded(effect.response_id))
                 case sig.Transcribe():
