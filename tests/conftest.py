@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import shutil
 import sys
 from pathlib import Path
@@ -27,6 +28,11 @@ _pulse = _load("private_pulse")
 _load("rooms")
 _load("live_room")
 _load("noises")
+
+
+# A developer's own Ollama and models change what the server says at its start, and what it hears with.
+os.environ["OLLAMA_HOST"] = "127.0.0.1:9"
+os.environ["RTCHAT_MODELS"] = os.devnull
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

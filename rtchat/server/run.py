@@ -151,7 +151,7 @@ async def _look_around(config: ServerConfig, engines: registry.Engines) -> None:
     """Say what does not work, and what could be used, beside the serving."""
     if config.stage.scenario is not None:  # nobody will ask them
         return
-    if config.llm == "rules" and (offer := ollama.offer(await ollama.models())):
+    if config.llm == "rules" and (offer := ollama.offer(await ollama.models(ollama.PATIENT_LOOK_S))):
         print(offer, file=sys.stderr)
     for sentence in await engines.check():
         print(f"Warning: {sentence}", file=sys.stderr)

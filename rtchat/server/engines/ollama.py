@@ -13,7 +13,9 @@ from urllib.parse import urlsplit
 
 PORT = 11434
 LOOK_S = 0.15
-"""Longest look for it."""
+"""Longest look for it where somebody waits."""
+PATIENT_LOOK_S = 2.0
+"""Longest look for it where nobody does."""
 
 
 def address() -> str:
@@ -30,13 +32,13 @@ def address() -> str:
     return f"{scheme or 'http'}://{f'[{host}]' if ':' in host else host}:{port}{parts.path.rstrip('/')}"
 
 
-async def models() -> list[str]:
-    """The names of its models; none when it does not run or does not answer at once."""
+async def models(within_s: float = LOOK_S) -> list[str]:
+    """The names of its models; none when it does not run or does not answer within that time."""
     where = urlsplit(address())
     if where.scheme != "http":
         return []
     try:
-        async with asyncio.timeout(LOOK_S):
+        async with asyncio.timeout(within_s):
             reader, writer = await asyncio.open_connection(where.hostname, where.port)
             try:
                 writer.write(f"GET {where.path}/api/tags HTTP/1.0\r\nHost: {where.netloc}\r\n\r\n".encode())
