@@ -8,7 +8,7 @@ from collections.abc import Callable
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
 from rtchat.server import unusual
-from rtchat.server.dialogue.signals import Close
+from rtchat.server.dialogue.signals import Close, Cut
 from rtchat.server.hosting import abort
 from rtchat.server.limits import Limits
 from rtchat.server.outbox import Outbox
@@ -82,6 +82,8 @@ class Sending:
                     await self._socket.send_text(item)
                 else:
                     await unusual.send(self._socket, item)
+                    if isinstance(item, Cut):
+                        return
                 self._overdue.sent(self.outbox.bytes)
         except (WebSocketDisconnect, RuntimeError):  # the client has gone; reading ends
             return

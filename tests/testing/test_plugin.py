@@ -1,5 +1,11 @@
 """The plugin as somebody else's tests meet it."""
 
+import re
+from pathlib import Path
+
+from rtchat.server.staging import faults
+from rtchat.server.staging.scenario import Call, Sentence, Turn, load
+
 pytest_plugins = ["pytester"]
 
 CLIENT = """
@@ -73,3 +79,37 @@ def test_nothing_was_imported():
 def test_the_marker_is_described(outside):
     _, out = outside(arguments=("--markers",))
     assert "@pytest.mark.realtime(script=None" in out
+
+
+PAGE = (Path(__file__).parents[2] / "docs" / "testing.md").read_text(encoding="utf-8")
+
+
+def blocks(language):
+    return re.findall(rf"```{language}\n(.*?)```", PAGE, re.S)
+
+
+def test_the_examples_of_the_page(outside):
+    done, _ = outside(**{f"test_example{number}": text for number, text in enumerate(blocks("python"))})
+    done.assert_outcomes(passed=2)
+
+
+def test_the_files_of_the_page(tmp_path):
+    scenario, storm = blocks("toml")
+    for name, text in (("scenario.toml", scenario), ("storm.toml", storm)):
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    assert [turn.delay_ms for turn in load(tmp_path / "scenario.toml").turn] == [300, 0, 0]
+    (stall,) = faults.choose([str(tmp_path / "storm.toml")])
+    assert stall.values["for"] == 2
+
+
+def test_the_page_has_every_fault():
+    for name, kind in faults.KINDS.items():
+        parameters = " ".join(f"`{word}={parameter.default:g}`" for word, parameter in kind.parameters.items())
+        assert f"| `{name}` | {kind.summary} | {parameters} |" in PAGE
+
+
+def test_the_page_names_every_key_of_a_turn():
+    missing = {
+        name for name in [*Turn.model_fields, *Sentence.model_fields, *Call.model_fields] if name not in PAGE
+    }
+    assert missing == set()

@@ -59,7 +59,7 @@ class Staged:
         if self.mistake is not None:
             raise self.mistake
         if any(one.kind is faults.Refusal for one in self.chosen):
-            raise Rejected("invalid_api_key", "Incorrect API key provided. (A fault on purpose: refuse-401.)")
+            raise Rejected("invalid_api_key", "Incorrect API key provided: a fault on purpose.")
 
     def around(self, machine: Machine, *, scripted: bool) -> Machine:
         """Put everything around a session's machine.
