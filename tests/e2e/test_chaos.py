@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
+import wave
+
 import pytest
 
-from rtchat.testing import RealtimeServer
+from rtchat.testing import RealtimeServer, babble
 
+pytestmark = pytest.mark.slow
 ANSWER = [{"say": ["It is twelve.", "Lunch is ready."]}]
 SURVIVED = [
-    "duplicate:share=1",
-    "unknown-event:share=1",
-    "unknown-field",
+    "duplicate:share=1,unknown-event:share=1,unknown-field",
     "garbage:share=1",
-    "empty-audio",
-    "race:times=1",
+    "race",
     "stall:event=3:for=0.2",
-    "late-transcript,no-transcript,failed-transcript",
-    "jitter:most=20,burst:every=50",
 ]
 LOST_ONCE = ["close-1001:event=6", "close-1011:event=6", "cut:event=6", "expire:event=2"]
 
@@ -66,3 +64,47 @@ def test_a_server_that_is_lost_once_is_dialled_again(asked, chaos):
 def test_what_cannot_be_survived_is_one_sentence(asked, chaos, code):
     ran, _ = asked(chaos)
     assert (ran.code, ran.out, ran.err.count("\n")) == (code, "", 1), ran
+
+
+SPOKEN = [
+    "jitter:most=60,empty-audio:share=1,unknown-field,late-transcript:by=0.3",
+    "burst:every=150,duplicate:share=0.3,unknown-event,failed-transcript",
+]
+
+
+@pytest.mark.parametrize("chaos", SPOKEN)
+def test_a_spoken_turn_is_answered_all_the_same(rtchat, tmp_path, chaos):
+    with wave.open(str(tmp_path / "in.wav"), "wb") as said:
+        said.setparams((1, 2, 24_000, 0, "NONE", ""))
+        said.writeframes(babble(0.6, before=0.1))
+    files = ["--input-wav", str(tmp_path / "in.wav"), "--output-wav", str(tmp_path / "out.wav")]
+    with RealtimeServer([{"hear": "what time is it", "say": "Noon."}]) as server:
+        server.chaos(chaos)
+        ran = rtchat("interactive", *files, "--server", server.url, "--plain", "--max-turns", "1")
+        assert server.audio_seconds > 1
+    assert "Traceback" not in ran.err + ran.out
+    assert ran.code == 0, ran
+    assert "Noon." in ran.out
+    with wave.open(str(tmp_path / "out.wav"), "rb") as heard:
+        assert any(heard.readframes(heard.getnframes()))
+
+
+def test_an_answer_that_never_ends_can_be_interrupted_by_speech(rtchat, tmp_path):
+    with wave.open(str(tmp_path / "in.wav"), "wb") as said:
+        said.setparams((1, 2, 24_000, 0, "NONE", ""))
+        said.writeframes(babble(0.6, before=0.1) + babble(0.6))
+    files = ["--input-wav", str(tmp_path / "in.wav"), "--output-wav", str(tmp_path / "out.wav")]
+    turns = [{"hear": "tell me a story", "say": "Once."}, {"hear": "stop", "say": "Stopped."}]
+    with RealtimeServer(turns, chaos="never-ends") as server:
+        ran = rtchat("interactive", *files, "--server", server.url, "--plain")
+        endings = [event["response"]["status"] for event in server.sent if event["type"] == "response.done"]
+    assert (ran.code, endings) == (0, ["cancelled", "completed"]), ran
+    assert "Stopped." in ran.out
+
+
+def test_a_recording_of_ours_is_played(rtchat, recording):
+    with RealtimeServer([{"say": "Hello, Ada."}]) as server:
+        first = rtchat("text", "hello", "--server", server.url, "--record")
+    with RealtimeServer(recording(), clock="virtual") as server:
+        again = rtchat("text", "hello", "--server", server.url)
+    assert (again.code, again.out) == (first.code, first.out) == (0, "Hello, Ada.\n")
