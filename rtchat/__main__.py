@@ -7,6 +7,9 @@ from contextlib import suppress
 
 def main() -> None:
     """Run the command line. Ctrl-C counts from the first moment, while Python still imports."""
+    # Matrices here are small: threads of the algebra library would cost more than they bring, and spin. Read once,
+    # when numpy is imported.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     try:
         from rtchat.cli import main as run
 

@@ -258,7 +258,7 @@ class Live:
                 await self._clock.settle(self._at_work)
             windows = ears.windows(pcm[at : at + DETECTED_AT_ONCE])
             if windows:
-                self._feed(sig.Detected(tuple(ears.detector.probability(window) for window in windows)))
+                self._feed(sig.Detected(tuple(await ears.probabilities(windows))))
 
     def _prepare(self, asked: sig.Prepare) -> None:
         # Only engines that take their time have this.

@@ -23,10 +23,10 @@ from rtchat.server.engines.base import (
     VoiceActivityDetector,
 )
 from rtchat.server.engines.espeak import EspeakTextToSpeech
+from rtchat.server.engines.silero_batch import SileroSessions
 from rtchat.server.engines.sphinx import SphinxSpeechToText
 from rtchat.server.engines.tone import ToneTextToSpeech
 from rtchat.server.patience import Patience
-from rtchat.silero import SileroDetector
 
 
 def local_now() -> datetime:
@@ -34,7 +34,7 @@ def local_now() -> datetime:
     return datetime.now().astimezone()
 
 
-VADS: dict[str, Callable[[], VoiceActivityDetector]] = {"silero": SileroDetector}
+VADS: dict[str, Callable[[], Callable[[], VoiceActivityDetector]]] = {"silero": SileroSessions}
 STTS: dict[str, Callable[[], SpeechToText]] = {"pocketsphinx": SphinxSpeechToText}
 LLMS: dict[str, Callable[[], LanguageModel]] = {"rules": lambda: RuleAssistant(local_now)}
 TTSS: dict[str, Callable[[], TextToSpeech]] = {"espeak": EspeakTextToSpeech, "tone": ToneTextToSpeech}
@@ -124,7 +124,7 @@ def build(
     options = options or finding.Options()
     translator = ApertiumTranslator()
     return Engines(
-        new_vad=finding.find("vad", VADS, vad, options),
+        new_vad=finding.find("vad", {name: shared() for name, shared in VADS.items()}, vad, options),
         stt=finding.find("stt", STTS, stt, options)(),
         llm=LocalModels(finding.find("llm", LLMS, llm, options)(), translator),
         tts=finding.find("tts", TTSS, tts, options)(),

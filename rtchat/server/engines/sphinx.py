@@ -4,7 +4,7 @@ Measured by tests/bench/bench_hearing.py in four clear flite voices: of 88 comma
 assistant's grammar and 60 without; of 40 other sentences 27 exactly, and it takes 3 for a command. In espeak-ng's
 voices it does worse (19 commands of 22 in the best).
 
-It works in a process of its own, because it holds the interpreter's lock while it thinks, and audio callbacks and
+It works in processes of its own, because it holds the interpreter's lock while it thinks, and audio callbacks and
 the event loop must not wait for it.
 """
 
@@ -13,8 +13,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import os
 import subprocess
 import sys
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -27,24 +29,27 @@ _HINT = "Install it with `pip install pocketsphinx`, or choose another engine wi
 
 
 class SphinxSpeechToText:
-    """`SpeechToText` by pocketsphinx in a worker process, which is started by the first use or by `warm_up`.
+    """`SpeechToText` by pocketsphinx in worker processes.
 
-    Turns of several sessions wait for each other. `close` ends the process; so does the end of this one.
+    The first is started by the first use or by `warm_up`, another when all are busy, up to as many as there are
+    cores; then turns wait for each other. `close` ends the processes; so does the end of this one.
 
     Args:
-        python: The interpreter that runs the worker.
+        python: The interpreter that runs the workers.
+        workers: The most of them; as many as there are cores by default.
     """
 
     name = "pocketsphinx"
 
-    def __init__(self, python: str = sys.executable) -> None:
+    def __init__(self, python: str = sys.executable, *, workers: int | None = None) -> None:
         self._python = python
-        self._process: subprocess.Popen[bytes] | None = None
-        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="pocketsphinx")
+        self._workers: list[_Worker] = []
+        self._mine = threading.local()  # each thread has a process: `worker`
+        self._threads = ThreadPoolExecutor(workers or os.cpu_count() or 1, thread_name_prefix="pocketsphinx")
 
     def warm_up(self, grammar: str | None = None) -> None:
-        """Start the process now and compile `grammar`, in the background. What fails is told by `transcribe`."""
-        self._thread.submit(self._ask, b"", 16_000, grammar)
+        """Start a process now and compile `grammar`, in the background. What fails is told by `transcribe`."""
+        self._threads.submit(self._ask, b"", 16_000, grammar)
 
     async def transcribe(
         self, pcm: bytes, rate: int, *, language: str | None = None, grammar: str | None = None
@@ -61,7 +66,7 @@ class SphinxSpeechToText:
             )
         if not pcm:
             return Transcript("")
-        answer = await asyncio.get_running_loop().run_in_executor(self._thread, self._ask, pcm, rate, grammar)
+        answer = await asyncio.get_running_loop().run_in_executor(self._threads, self._ask, pcm, rate, grammar)
         if "error" in answer:
             raise EngineError(
                 f"The recogniser failed: {answer['error']}.", hint="This turn was not heard; try again."
@@ -69,16 +74,33 @@ class SphinxSpeechToText:
         return Transcript(answer["text"])
 
     def close(self) -> None:
-        """End the process and the waiting turns."""
-        self._thread.shutdown(wait=False, cancel_futures=True)
-        if self._process:
-            self._process.kill()
-        self._thread.shutdown(wait=True)
-        self._forget()
+        """End the processes and the waiting turns."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+        for worker in list(self._workers):
+            worker.kill()
+        self._threads.shutdown(wait=True)
+        for worker in self._workers:
+            worker.forget()
 
     def _ask(self, pcm: bytes, rate: int, grammar: str | None) -> dict[str, Any]:
-        """One request to the worker. Runs on the one thread, so one at a time."""
-        if self._process is None:
+        """One request to this thread's worker."""
+        worker: _Worker | None = getattr(self._mine, "worker", None)
+        if worker is None:
+            worker = self._mine.worker = _Worker(self._python)
+            self._workers.append(worker)
+        return worker.ask(pcm, rate, grammar)
+
+
+class _Worker:
+    """One process, which is started when it is asked and not there."""
+
+    def __init__(self, python: str) -> None:
+        self._python = python
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def ask(self, pcm: bytes, rate: int, grammar: str | None) -> dict[str, Any]:
+        """One request."""
+        if self.process is None:
             self._start()
         header = {"rate": rate, "bytes": len(pcm), "grammar": grammar}
         return self._exchange(json.dumps(header).encode() + b"\n" + pcm)
@@ -87,7 +109,7 @@ class SphinxSpeechToText:
         try:
             # -P: the folder of this file, with its module `numbers`, must not come before the standard library;
             # a session of its own: Ctrl-C at the terminal is not for it
-            self._process = subprocess.Popen(
+            self.process = subprocess.Popen(
                 [self._python, "-P", str(_WORKER)],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
@@ -98,23 +120,29 @@ class SphinxSpeechToText:
             raise EngineError(f"The recogniser's process did not start: {error}.", hint=_HINT) from error
         greeting = self._exchange(b"")
         if "error" in greeting:
-            self._forget()
+            self.forget()
             raise EngineError(f"The recogniser does not load: {greeting['error']}.", hint=_HINT)
 
     def _exchange(self, request: bytes) -> dict[str, Any]:
-        assert self._process is not None and self._process.stdin is not None and self._process.stdout is not None
+        process = self.process
+        assert process is not None and process.stdin is not None and process.stdout is not None
         try:
-            self._process.stdin.write(request)
-            self._process.stdin.flush()
-            answer: dict[str, Any] = json.loads(self._process.stdout.readline())
+            process.stdin.write(request)
+            process.stdin.flush()
+            answer: dict[str, Any] = json.loads(process.stdout.readline())
         except (OSError, ValueError):
-            self._forget()
+            self.forget()
             raise EngineError("The recogniser's process ended unexpectedly.", hint=_HINT) from None
         return answer
 
-    def _forget(self) -> None:
+    def kill(self) -> None:
+        """End the process in the middle of whatever it does. May be called from another thread."""
+        if process := self.process:
+            process.kill()
+
+    def forget(self) -> None:
         """End the process and take its parts back; the next turn starts another."""
-        process, self._process = self._process, None
+        process, self.process = self.process, None
         if process:
             process.kill()
             process.wait()

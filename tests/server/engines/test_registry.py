@@ -13,7 +13,7 @@ def test_the_default_set_makes_itself_without_starting_anything():
     assert engines.tts.rate == 24_000
     one, other = engines.new_vad(), engines.new_vad()
     assert one is not other
-    assert (one.rate, one.window_samples) == (16_000, 512)
+    assert (one.rate, one.window_samples) == (24_000, 768)
 
 
 @pytest.mark.parametrize("kind", ["vad", "stt", "llm", "tts"])
