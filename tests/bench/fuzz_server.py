@@ -34,30 +34,6 @@ def grammar() -> Any:
     return module
 
 
-def torn(frame: str, dice: random.Random) -> str:
-    """The text of a frame, broken: cut, doubled keys, deep nesting, huge numbers, odd base64, lone surrogates."""
-    at = dice.randrange(len(frame) + 1)
-    match dice.randrange(8):
-        case 0:
-            return frame[:at]
-        case 1:
-            return frame[:at] + dice.choice('{}[]",:\0\ud800\U0001f642') + frame[at:]
-        case 2:
-            return frame.replace("{", '{"type":"session.update",', 1)
-        case 3:
-            return frame.replace(":", ":" + "[" * dice.choice([10, 1000, 100_000]), 1)
-        case 4:
-            return frame.replace("0", dice.choice(["1e999", "-0", "9" * 400, "NaN", "Infinity"]), 1)
-        case 5:
-            return frame[at:] + frame[:at]
-        case 6:
-            return json.dumps(
-                {"type": "input_audio_buffer.append", "audio": dice.choice(["=", "A", "AA=A", "é", "A" * 9])}
-            )
-        case _:
-            return frame + dice.choice([" ", "{}", ",", "\n\n", "\ufeff"])
-
-
 def answer(dialogue: Dialogue, effects: list[Any], dice: random.Random) -> None:
     """Do what is asked for, badly at times."""
     for effect in effects:
@@ -100,7 +76,7 @@ def main() -> None:
         event = dice.choice(of.EVENTS)
         frame = json.dumps(of.mangled(event, dice) if dice.random() < 0.6 else event)
         if dice.random() < 0.3:
-            frame = torn(frame, dice)
+            frame = of.torn(frame, dice)
         told: Any = sig.Frame(frame) if dice.random() < 0.99 else sig.BinaryFrame()
         try:
             answer(dialogue, dialogue.receive(told), dice)

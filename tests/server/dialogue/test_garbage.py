@@ -2,6 +2,7 @@
 
 import base64
 import copy
+import json
 import random
 
 import pytest
@@ -119,6 +120,30 @@ def mangled(event, dice):
         return event
 
 
+def torn(frame, dice):
+    """The text of a frame, broken: cut, doubled keys, deep nesting, huge numbers, odd base64, lone surrogates."""
+    at = dice.randrange(len(frame) + 1)
+    match dice.randrange(8):
+        case 0:
+            return frame[:at]
+        case 1:
+            return frame[:at] + dice.choice('{}[]",:\0\ud800\U0001f642') + frame[at:]
+        case 2:
+            return frame.replace("{", '{"type":"session.update",', 1)
+        case 3:
+            return frame.replace(":", ":" + "[" * dice.choice([10, 1000, 100_000]), 1)
+        case 4:
+            return frame.replace("0", dice.choice(["1e999", "-0", "9" * 400, "NaN", "Infinity"]), 1)
+        case 5:
+            return frame[at:] + frame[:at]
+        case 6:
+            return json.dumps(
+                {"type": "input_audio_buffer.append", "audio": dice.choice(["=", "A", "AA=A", "é", "A" * 9])}
+            )
+        case _:
+            return frame + dice.choice([" ", "{}", ",", "\n\n", "\ufeff"])
+
+
 @pytest.mark.parametrize("seed", range(8))
 def test_mangled_events_are_answered(new_talk, seed):
     dice = random.Random(seed)
@@ -144,3 +169,14 @@ def test_mangled_events_are_answered(new_talk, seed):
                     talk.tell(sig.SpeechEnded(effect.response_id))
                 case sig.Transcribe():
                     talk.tell(dice.choice([sig.Recognised(effect.key, "hi"), sig.NotRecognised(effect.key, "no")]))
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_torn_frames_are_answered_and_the_session_goes_on(new_talk, seed):
+    """`tests/bench/fuzz_server.py` does the same a million times."""
+    dice = random.Random(seed)
+    talk = new_talk()
+    for _ in range(150):
+        effects = talk.tell(sig.Frame(torn(json.dumps(mangled(dice.choice(EVENTS), dice)), dice)))
+        assert not any(isinstance(effect, sig.Close) for effect in effects)
+    assert talk.send("input_audio_buffer.clear")[0]["type"] == "input_audio_buffer.cleared"
