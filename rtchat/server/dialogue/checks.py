@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -11,7 +12,7 @@ from pydantic import ValidationError
 
 from rtchat.catalog import VOICES
 from rtchat.protocol import wire
-from rtchat.protocol.client_events import ClientEvent
+from rtchat.protocol.client_events import ClientEvent, InputAudioAppend
 from rtchat.protocol.config import VoiceId
 from rtchat.server.dialogue.limits import bad_audio, check_limits
 from rtchat.server.dialogue.refusals import Rejected as Rejected
@@ -20,6 +21,8 @@ from rtchat.server.dialogue.refusals import out_of_range as _out_of_range
 
 MAX_APPEND = 15 * 1024 * 1024
 """Bytes of sound in one append (docs: 15 MiB)."""
+
+_APPEND = "input_audio_buffer.append"
 
 CLIENT_TYPES = (
     "session.update",
@@ -71,6 +74,12 @@ def read(frame: str) -> ClientEvent:
     Raises:
         Rejected: It is not.
     """
+    if _APPEND in frame[:100]:  # fifty a second in each session: not to be parsed twice
+        with suppress(ValidationError, Rejected):  # what is wrong is told below
+            event = wire.decode_client_event(frame)
+            if isinstance(event, InputAudioAppend):
+                check_sound(event.audio)
+                return event
     raw = load(frame)
     event_id = raw.get("event_id") if isinstance(raw.get("event_id"), str) else None
     try:
