@@ -219,3 +219,24 @@ async def test_a_slow_client_is_waited_for(engines, connect, monkeypatch):
                 await asyncio.sleep(0.2)
         assert made < 5000
         client.socket.transport.abort()
+
+
+async def test_text_that_is_not_utf8_closes_as_the_websocket_standard_says(engines, connect):
+    async with embedded(engines=engines) as url, connect(url) as client:
+        await client.socket.send(b"\xff\xfe", text=True)
+        assert (await client.closed())[0] == 1007
+
+
+async def test_a_flood_of_garbage_is_answered_frame_by_frame(engines, connect):
+    async with embedded(engines=engines) as url, connect(url, max_queue=None) as client:
+        for _ in range(500):
+            await client.socket.send('{"type":')
+        assert [(await client.event())["error"]["code"] for _ in range(500)] == ["invalid_json"] * 500
+
+
+async def test_half_samples_wait_for_their_other_half(engines, connect):
+    async with embedded(engines=engines) as url, connect(url) as client:
+        for _ in range(1602):  # 3 bytes each
+            await client.send("input_audio_buffer.append", audio="AQAB")
+        await client.send("input_audio_buffer.commit")
+        assert (await client.until("input_audio_buffer.committed"))[-1]["item_id"]
