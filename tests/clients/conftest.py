@@ -81,6 +81,21 @@ def served_tls(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 
 
 @pytest.fixture(scope="session")
+def served_keyless_tls(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """`wss://`, for everybody on this machine."""
+    with serving(tmp_path_factory.mktemp("served-keyless-tls"), "--tls", "self-signed") as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def clients_python() -> str:
+    """The interpreter that has the clients' Python packages."""
+    if not (PLACE / ".set-up").exists():
+        pytest.skip("the clients' packages are not installed: script/test does that")
+    return str(PLACE / "bin" / "python")
+
+
+@pytest.fixture(scope="session")
 def spoken() -> Callable[[str], bytes]:
     """Somebody says that: 24 kHz, with silence before and after. flite says the same in every run."""
     if shutil.which("flite") is None:
@@ -106,17 +121,15 @@ def asked(spoken: Callable[[str], bytes], tmp_path_factory: pytest.TempPathFacto
 
 
 @pytest.fixture(scope="session")
-def run(asked: Path) -> Callable[..., dict[str, Any]]:
+def run(asked: Path, clients_python: str) -> Callable[..., dict[str, Any]]:
     """`run("agents.py", served)`: what that client saw, scenario by scenario, as its program printed it."""
 
     def run(program: str, server: Served, *more: str) -> dict[str, Any]:
-        if not (PLACE / ".set-up").exists():
-            pytest.skip("the clients' packages are not installed: script/test does that")
         if program.endswith(".mjs"):
             # Node 20 has its own WebSocket behind this flag, 22 has it anyhow.
             command = ["node", "--experimental-websocket", str(HERE / "npm" / program)]
         else:
-            command = [str(PLACE / "bin" / "python"), str(HERE / "programs" / program)]
+            command = [clients_python, str(HERE / "programs" / program)]
         env = {name: value for name, value in os.environ.items() if name in ("PATH", "HOME", "LANG", "TMPDIR")}
         if server.authority:
             env |= {"NODE_EXTRA_CA_CERTS": server.authority, "SSL_CERT_FILE": server.authority}

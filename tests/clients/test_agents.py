@@ -1,4 +1,4 @@
-"""The OpenAI Agents SDK for Python; see programs/agents_sdk.py."""
+"""The OpenAI Agents SDK for Python, over wss and with a key; see programs/agents_sdk.py."""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ from typing import Any
 
 import pytest
 
+pytestmark = pytest.mark.needs("openssl")
+
 
 @pytest.fixture(scope="module")
-def seen(run, served) -> dict[str, Any]:
-    return run("agents_sdk.py", served)
+def seen(run, served_tls) -> dict[str, Any]:
+    return run("agents_sdk.py", served_tls)
 
 
 def test_text(seen: dict[str, Any]) -> None:

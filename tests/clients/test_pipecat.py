@@ -1,4 +1,4 @@
-"""Pipecat's service for the API, in a pipeline without a transport; see programs/pipecat_service.py."""
+"""Pipecat's service for the API, without a transport, over wss and with a key; see programs/pipecat_service.py."""
 
 from __future__ import annotations
 
@@ -8,10 +8,12 @@ import pytest
 
 from rtchat.server.engines.story import STORY
 
+pytestmark = pytest.mark.needs("openssl")
+
 
 @pytest.fixture(scope="module")
-def seen(run, served) -> dict[str, Any]:
-    return run("pipecat_service.py", served)
+def seen(run, served_tls) -> dict[str, Any]:
+    return run("pipecat_service.py", served_tls)
 
 
 def test_text(seen: dict[str, Any]) -> None:
