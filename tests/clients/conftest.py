@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import shutil
@@ -81,13 +82,6 @@ def served_tls(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 
 
 @pytest.fixture(scope="session")
-def served_keyless_tls(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    """`wss://`, for everybody on this machine."""
-    with serving(tmp_path_factory.mktemp("served-keyless-tls"), "--tls", "self-signed") as server:
-        yield server
-
-
-@pytest.fixture(scope="session")
 def clients_python() -> str:
     """The interpreter that has the clients' Python packages."""
     if not (PLACE / ".set-up").exists():
@@ -121,10 +115,27 @@ def asked(spoken: Callable[[str], bytes], tmp_path_factory: pytest.TempPathFacto
 
 
 @pytest.fixture(scope="session")
-def run(asked: Path, clients_python: str) -> Callable[..., dict[str, Any]]:
-    """`run("agents.py", served)`: what that client saw, scenario by scenario, as its program printed it."""
+def run(
+    asked: Path, clients_python: str, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[..., dict[str, Any]]:
+    """`run("agents.py", served)`: what that client saw, scenario by scenario, as its program printed it.
+
+    A program runs once, even where several processes share the tests: the others wait for it.
+    """
+    folder = tmp_path_factory.getbasetemp()
+    shared = folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder
 
     def run(program: str, server: Served, *more: str) -> dict[str, Any]:
+        done = shared / f"{program}.json"
+        with open(shared / f"{program}.lock", "w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)  # let go when closed
+            if not done.exists():
+                done.write_text(json.dumps(started(program, server, *more)))
+        ran = json.loads(done.read_text())
+        assert ran["code"] == 0, ran["err"]
+        return json.loads(ran["out"].splitlines()[-1])
+
+    def started(program: str, server: Served, *more: str) -> dict[str, Any]:
         if program.endswith(".mjs"):
             # Node 20 has its own WebSocket behind this flag, 22 has it anyhow.
             command = ["node", "--experimental-websocket", str(HERE / "npm" / program)]
@@ -141,7 +152,6 @@ def run(asked: Path, clients_python: str) -> Callable[..., dict[str, Any]]:
             timeout=120,
             check=False,
         )
-        assert ran.returncode == 0, ran.stderr[-4000:]
-        return json.loads(ran.stdout.splitlines()[-1])
+        return {"code": ran.returncode, "out": ran.stdout, "err": ran.stderr[-4000:]}
 
     return run

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,13 +19,12 @@ PROGRAMS = re.findall(r"^## (.*?)\n.*?```(python|js)\n(.*?)```", PAGE, re.S | re
 CLEAN = {name: value for name, value in os.environ.items() if name in ("PATH", "HOME", "LANG", "TMPDIR")}
 
 
-def here(program: str, url: str) -> str:
-    """The program, with the address of the tests' server."""
-    program, count = re.subn(
-        r"(ws|http)s?://127\.0\.0\.1:8765/v1", lambda m: m[1] + url.removeprefix("ws"), program
-    )
+def here(program: str, server: Any) -> str:
+    """The program, with the address of the tests' server and its key."""
+    address = server.url.partition("://")[2]
+    program, count = re.subn(r"127\.0\.0\.1:8765/v1", address, program)
     assert count == 1
-    return program
+    return program.replace('"none"', f'"{server.key}"')
 
 
 @pytest.mark.parametrize(
@@ -32,16 +32,16 @@ def here(program: str, url: str) -> str:
 )
 def test_a_python_program(title: str, program: str, served, clients_python) -> None:
     python = sys.executable if title.startswith("openai") else clients_python
-    command = [python, "-c", here(program, served.url)]
+    command = [python, "-c", here(program, served)]
     ran = subprocess.run(command, env=CLEAN, capture_output=True, text=True, timeout=60, check=False)
     assert (ran.returncode, "It works" in ran.stdout) == (0, title != "Pipecat"), ran.stderr
 
 
 @pytest.mark.needs("node", "npm", "openssl")
 @pytest.mark.parametrize(("title", "program"), [(title, text) for title, kind, text in PROGRAMS if kind == "js"])
-def test_a_javascript_program(title: str, program: str, served_keyless_tls, clients_python) -> None:
-    command = ["node", "--input-type=module", "-e", here(program, served_keyless_tls.url)]
-    env = CLEAN | {"NODE_EXTRA_CA_CERTS": served_keyless_tls.authority}
+def test_a_javascript_program(title: str, program: str, served_tls, clients_python) -> None:
+    command = ["node", "--input-type=module", "-e", here(program, served_tls)]
+    env = CLEAN | {"NODE_EXTRA_CA_CERTS": served_tls.authority}
     ran = subprocess.run(
         command, cwd=HERE / "npm", env=env, capture_output=True, text=True, timeout=60, check=False
     )
