@@ -136,5 +136,6 @@ async def test_a_client_secret_leads_to_the_worker_that_knows_it():
                     {"subprotocols": ["realtime", f"openai-insecure-api-key.{secret}"]},
                 ):
                     client, created = await session(address, **shown)
+                    assert created["type"] == "session.created", created
                     assert created["session"]["instructions"] == f"Be number {number}."
                     await client.close()
