@@ -145,7 +145,8 @@ class Server:
             secret, session = self._secret(await body_of(request), "translations" in request.url.path)
         except Rejected as rejected:
             return rest_error(rejected)
-        return JSONResponse({"value": secret.value, "expires_at": secret.expires_at, "session": session})
+        answer = {"value": secret.value, "expires_at": secret.expires_at, "session": session}
+        return JSONResponse(answer, headers={SECRET_HEADER: secret.value})  # so a balancer can know whose it is
 
     async def _create_old_secret(self, request: Request) -> Response:
         """The beta's: the session with the key in it."""
@@ -160,7 +161,8 @@ class Server:
         told = dialect.session_to_client(session)
         if session["type"] == "realtime":
             told["temperature"] = temperature or dialect.DEFAULT_TEMPERATURE
-        return JSONResponse({**told, "client_secret": {"value": secret.value, "expires_at": secret.expires_at}})
+        answer = {**told, "client_secret": {"value": secret.value, "expires_at": secret.expires_at}}
+        return JSONResponse(answer, headers={SECRET_HEADER: secret.value})
 
     def _secret(self, body: bytes, translation: bool) -> tuple[Secret, dict[str, Any]]:
         """A client secret and the session that it would open, as far as its first event.
