@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ipaddress
 import logging
 import socket
 import ssl
@@ -36,6 +35,7 @@ from rtchat import __version__
 from rtchat.errors import ConnectionLost, RtchatError, WireError
 from rtchat.link import failures
 from rtchat.link.dialers import Endpoint
+from rtchat.loopback import is_loopback
 from rtchat.protocol import wire
 from rtchat.protocol.client_events import ClientEvent
 from rtchat.protocol.error_codes import severity
@@ -333,7 +333,7 @@ async def _dial(endpoint: Endpoint, patience: float, keepalive: float) -> ws.Cli
     """Open the socket, and call every way in which that can fail by its name."""
     proxy = None
     try:
-        if not _is_loopback(endpoint.hostname):
+        if not is_loopback(endpoint.hostname):  # no proxy can reach this machine for us
             proxy = get_proxy(parse_uri(endpoint.url))
         connection = await _Dial(
             endpoint.url,
@@ -380,13 +380,3 @@ def _keep_kernel_queue_short(connection: ws.ClientConnection) -> None:
     if hasattr(socket, "TCP_NOTSENT_LOWAT") and raw is not None:
         with contextlib.suppress(OSError):
             raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, NOT_SENT)
-
-
-def _is_loopback(host: str) -> bool:
-    """This machine: no proxy can reach it for us."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

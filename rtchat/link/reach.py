@@ -18,7 +18,7 @@ from websockets.proxy import get_proxy
 from websockets.uri import parse_uri
 
 from rtchat.link import failures
-from rtchat.link.connection import _is_loopback
+from rtchat.loopback import is_loopback
 
 if TYPE_CHECKING:
     from rtchat.link.dialers import Endpoint
@@ -52,7 +52,7 @@ async def reach(endpoint: Endpoint, limit: float) -> Reached:
         ConnectFailed: It cannot be reached; the sentence says which step failed.
     """
     try:
-        proxy = None if _is_loopback(endpoint.hostname) else get_proxy(parse_uri(endpoint.url))
+        proxy = None if is_loopback(endpoint.hostname) else get_proxy(parse_uri(endpoint.url))
     except InvalidProxy:
         raise failures.proxy_failed("cannot be used") from None
     target = urlsplit(proxy or endpoint.url)

@@ -12,10 +12,10 @@ import sys
 from collections.abc import AsyncIterator, Coroutine, Iterator
 from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass, field
-from ipaddress import ip_address
 from typing import Any
 
 from rtchat.errors import UsageError
+from rtchat.loopback import is_loopback
 from rtchat.server import tls
 from rtchat.server.app import Server
 from rtchat.server.engines import ollama, registry
@@ -191,7 +191,7 @@ def listening(config: ServerConfig) -> Iterator[socket.socket]:
     Raises:
         UsageError: The port is in use, the address is not of this machine, or anybody on the network could come in.
     """
-    if not config.keys and not _is_loopback(config.host):
+    if not config.keys and not is_loopback(config.host):
         raise UsageError(
             f"Listening on {config.host} without a key would let anybody on the network in.",
             hint="Give --api-key, or listen on 127.0.0.1.",
@@ -243,16 +243,7 @@ async def _ending(engines: registry.Engines | None) -> AsyncIterator[None]:
 
 def _may_call_mcp(config: ServerConfig) -> bool:
     """Clients name the addresses that are then called from here; beyond this machine that takes a decision."""
-    return _is_loopback(config.host) if config.mcp is None else config.mcp
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return False
+    return is_loopback(config.host) if config.mcp is None else config.mcp
 
 
 def _in_url(host: str) -> str:

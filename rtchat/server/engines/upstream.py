@@ -10,13 +10,13 @@ import asyncio
 import json
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from ipaddress import ip_address
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
 import httpx
 
 from rtchat.errors import EngineError, UsageError
+from rtchat.loopback import is_loopback
 
 Kind = Literal["llm", "stt", "tts"]
 
@@ -291,14 +291,6 @@ def refusal_text(body: bytes) -> str:
 def same_model(asked: str, listed: str) -> bool:
     """Whether a listed model is the one asked for; Ollama lists `llama3.2:latest` for `llama3.2`."""
     return asked == listed or f"{asked}:latest" == listed
-
-
-def is_loopback(host: str) -> bool:
-    """Whether it is this machine."""
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _short(text: str) -> str:

@@ -2,7 +2,7 @@ import pytest
 from starlette.responses import JSONResponse, PlainTextResponse
 
 from rtchat.errors import EngineError, UsageError
-from rtchat.server.engines.upstream import Upstream, checked, is_loopback, refusal_text
+from rtchat.server.engines.upstream import Upstream, checked, refusal_text
 
 
 @pytest.fixture
@@ -82,9 +82,3 @@ def test_what_a_refusal_says():
     assert refusal_text(b'["x"]') == '["x"]'
     assert refusal_text(b"plain " * 100) == ("plain " * 50) + "…"
     assert refusal_text(b"<HTML>") == ""
-
-
-def test_this_machine():
-    assert is_loopback("127.0.0.1")
-    assert is_loopback("localhost")
-    assert not is_loopback("example.org")
