@@ -242,7 +242,7 @@ def test_killed_at_once_it_leaves_a_recording_that_can_be_read(start, wait, worl
 
 @pytest.mark.needs("espeak-ng")
 def test_a_server_that_is_stopped_in_the_middle(start, finish, wait, serving, world, recording, impatient):
-    url, server = serving()
+    url, server = serving("--drain-seconds", "1")
     said = ("text", STORY, "--speak", "--output-wav", "a.wav", "--record", "--json", "--server", url)
     process = start(*said, command=impatient)
     wait(lambda: (world / "a.wav").exists() and (world / "a.wav").stat().st_size > 20_000, "the answer begins")
