@@ -28,7 +28,7 @@ def test_a_tool_is_called_and_its_result_said(seen: dict[str, Any]) -> None:
 
 
 def test_barge_in_cancels_and_truncates(seen: dict[str, Any]) -> None:
-    assert seen["barge_in"] == {"status": "cancelled", "cut_ms": 50, "said": "2 plus 3 is 5.", "errors": []}
+    assert seen["barge_in"] == {"status": "cancelled", "cut_ms": 30, "said": "2 plus 3 is 5.", "errors": []}
 
 
 def test_interrupt_cancels(seen: dict[str, Any]) -> None:

@@ -56,7 +56,7 @@ class TestOpenAI:
         assert openai[client]["tool"] == told
 
     def test_barge_in_cancels_and_truncation_is_accepted(self, openai: dict[str, Any], client: str) -> None:
-        told = {"status": "cancelled", "cut_ms": 50, "said": "2 plus 3 is 5.", "errors": []}
+        told = {"status": "cancelled", "cut_ms": 30, "said": "2 plus 3 is 5.", "errors": []}
         assert openai[client]["barge_in"] == told
 
     def test_cancel(self, openai: dict[str, Any], client: str) -> None:

@@ -106,9 +106,9 @@ async def test_barge_in_and_truncation(talk: Async, spoken: Callable[[str], byte
     await talk.hear(spoken("What is two plus three?"))
     cut = (await talk.until("response.done"))["response.done"].response
     assert (cut.status, cut.status_details.reason) == ("cancelled", "turn_detected")
-    await talk.it.conversation.item.truncate(item_id=delta.item_id, content_index=0, audio_end_ms=50)
+    await talk.it.conversation.item.truncate(item_id=delta.item_id, content_index=0, audio_end_ms=30)
     seen = await talk.until("conversation.item.truncated", "response.done")
-    assert seen["conversation.item.truncated"].audio_end_ms == 50
+    assert seen["conversation.item.truncated"].audio_end_ms == 30
     assert "5" in seen["response.done"].response.output[0].content[0].transcript
 
 
@@ -178,7 +178,7 @@ def test_the_sync_client(served, spoken: Callable[[str], bytes]) -> None:
         for piece in pieces(spoken("What is two plus three?")):
             connection.input_audio_buffer.append(audio=piece)
         assert done().status == "cancelled"
-        connection.conversation.item.truncate(item_id=delta.item_id, content_index=0, audio_end_ms=50)
+        connection.conversation.item.truncate(item_id=delta.item_id, content_index=0, audio_end_ms=30)
         seen = until("conversation.item.truncated", "response.done")
         assert "5" in seen["response.done"].response.output[0].content[0].transcript
         connection.conversation.item.create(item=message("Tell me a long story."))

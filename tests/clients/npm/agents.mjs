@@ -16,7 +16,6 @@ const weather = tool({
 
 class Talk extends Board {
   events = [];
-  errors = [];
   bytes = 0;
   interrupted = 0;
 

@@ -12,8 +12,9 @@ export function* pieces(pcm) {
   for (let at = 0; at < pcm.length; at += 4800) yield pcm.subarray(at, at + 4800);
 }
 
-/** What was seen so far; `until` waits for more. */
+/** What was seen so far, the errors among it; `until` waits for more. */
 export class Board {
+  errors = [];
   #waiting = new Set();
 
   changed() {
@@ -23,7 +24,7 @@ export class Board {
   /** The first truthy value of `find`, which is called whenever something was seen. */
   until(find, what) {
     return new Promise((resolve, reject) => {
-      const late = setTimeout(() => end(() => reject(new Error(`never came: ${what}`))), 25_000);
+      const late = setTimeout(() => end(() => reject(new Error(`never came: ${what}; errors: ${this.errors}`))), 25_000);
       const end = (then) => {
         clearTimeout(late);
         this.#waiting.delete(look);

@@ -16,7 +16,6 @@ const weather = {
 
 class Talk extends Board {
   events = [];
-  errors = [];
   #at = 0;
 
   constructor(Realtime, by = client) {
@@ -117,7 +116,7 @@ const scenarios = {
     const delta = last(await talk.next("response.output_audio.delta"));
     talk.hear(question);
     const cut = last(await talk.next("response.done")).response;
-    talk.send("conversation.item.truncate", { item_id: delta.item_id, content_index: 0, audio_end_ms: 50 });
+    talk.send("conversation.item.truncate", { item_id: delta.item_id, content_index: 0, audio_end_ms: 30 });
     const { response } = last(await talk.next("response.done"));
     const [truncated] = await talk.some("conversation.item.truncated");
     return {

@@ -177,7 +177,7 @@ async def barge_in() -> dict[str, Any]:
         await talk.until(lambda: story.sound, "sound")
         talk.hear(QUESTION)
         await talk.until(lambda: talk.speech_started, "speech started")
-        talk.session.truncate(message_id=story.item, modalities=["audio"], audio_end_ms=50)
+        talk.session.truncate(message_id=story.item, modalities=["audio"], audio_end_ms=30)
         cut = (await talk.until(lambda: talk.events("conversation.item.truncated"), "truncated"))[0]
         done = (await talk.until(lambda: talk.events("response.done"), "response.done"))[0]
         answer = await talk.answered(1)
