@@ -21,6 +21,7 @@ from rtchat.catalog import (
     DEFAULT_MODEL,
     DEFAULT_TRANSCRIPTION_MODEL,
     DEFAULT_TRANSLATION_MODEL,
+    cost_usd,
     deprecation,
     language_name,
 )
@@ -84,6 +85,10 @@ class Plan:
         if self.mode is Mode.TRANSCRIBE:
             return self.model
         return self.profile.transcription.model if self.profile else ""
+
+    def price(self, model: str, usage: Mapping[str, Any]) -> float:
+        """`cost_usd`; the embedded server costs nothing, whatever its models are called."""
+        return 0.0 if self.where == "local" else cost_usd(model, usage)
 
     @property
     def tools(self) -> tuple[str, ...]:

@@ -25,7 +25,6 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from rtchat.audio.sound import Sound
-from rtchat.catalog import cost_usd
 from rtchat.controls import Controls
 from rtchat.conversation import signals as s
 from rtchat.conversation.interpreter import Interpreter
@@ -131,7 +130,7 @@ class Session:
         self._keys = keys
         self._recording = recording
         self._linger = linger
-        self._ledger = Ledger(cost_usd, plan.transcription_model)
+        self._ledger = Ledger(plan.price, plan.transcription_model)
         self._reaction = Reaction()
         self._began = time.monotonic()
         self._state = str(State.CONNECTING)

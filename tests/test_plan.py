@@ -47,6 +47,13 @@ def test_asking_for_the_embedded_server_is_no_news():
     assert plan(server="local").news == ()
 
 
+def test_the_embedded_server_costs_nothing_whatever_its_model_is_called(monkeypatch):
+    used = {"seconds": 60}
+    assert plan(Mode.TRANSLATOR, to="es", server="local").price("gpt-realtime-translate", used) == 0
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-1")
+    assert plan(Mode.TRANSLATOR, to="es").price("gpt-realtime-translate", used) > 0
+
+
 def test_with_a_key_openai_answers_with_its_newest_model_and_marin(monkeypatch):
     monkeypatch.setenv("OPENAI_API_KEY", "sk-test")
     made = plan()

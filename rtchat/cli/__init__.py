@@ -100,7 +100,7 @@ def _told(error: Exception) -> tuple[str, int]:
 
 
 def _usage(error: Any) -> str:
-    message: str = error.format_message()
+    message = str(error.format_message()).replace("Value error, ", "")  # pydantic's, through typer
     if "\n" in message:  # no command was given: this is the help
         return message
     hint = f" See: {error.ctx.command_path} --help" if getattr(error, "ctx", None) else ""

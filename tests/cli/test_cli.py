@@ -60,6 +60,7 @@ def test_every_command_has_help_without_markup(run, command):
         (["text", "one", "two"], "unexpected extra argument"),
         (["text", "--voice"], "'--voice' requires an argument."),
         (["serve", "--port", "x"], "'--port'"),
+        (["serve", "--log", "x"], "Invalid value for '--log': 'x' is not one of 'text', 'json', 'off'. See: "),
         (["profiles", "nonsense"], "No such command 'nonsense'. See: rtchat profiles --help"),
     ],
 )
