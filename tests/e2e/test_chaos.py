@@ -8,7 +8,6 @@ import pytest
 
 from rtchat.testing import RealtimeServer, babble
 
-pytestmark = pytest.mark.slow
 ANSWER = [{"say": ["It is twelve.", "Lunch is ready."]}]
 SURVIVED = [
     "duplicate:share=1,unknown-event:share=1,unknown-field",
