@@ -591,7 +591,9 @@ async def test_the_budget_ends_the_session():
         await socket.wait_closed()
 
     async with server_that(handler) as endpoint:
-        outcome, display = await run(a_plan(budget=0.05, server="ws://127.0.0.1:9"), endpoint=endpoint, lines=typed("hello", "hello"))
+        outcome, display = await run(
+            a_plan(budget=0.05, server="ws://127.0.0.1:9"), endpoint=endpoint, lines=typed("hello", "hello")
+        )
     assert outcome.ended.reason == "budget"
     assert display.of(n.TurnEnded)[0].cost_usd == pytest.approx(0.064)  # 1000 spoken tokens at $64 a million
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
 
     from rtchat.testing.server import RealtimeServer
 
@@ -24,6 +24,16 @@ _MARKER = (
 def pytest_configure(config: pytest.Config) -> None:
     """Make the marker known."""
     config.addinivalue_line("markers", _MARKER)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Tell, below a test that failed, what the server told its client as wrong."""
+    report = yield
+    server = getattr(item, "funcargs", {}).get("realtime_server")
+    if report.when == "call" and report.failed and (troubles := getattr(server, "troubles", [])):
+        report.sections.append(("What realtime_server told as wrong", "\n".join(troubles)))
+    return report
 
 
 @pytest.fixture

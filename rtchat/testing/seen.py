@@ -98,6 +98,16 @@ class Seen:
         """What the client said was heard: `item_id` and `audio_end_ms`."""
         return [event for event in self.received if isinstance(event, ItemTruncate)]
 
+    @property
+    def troubles(self) -> list[str]:
+        """What the server told as wrong: the sentences of errors, failed responses and failed transcriptions."""
+        found = []
+        for event in self.sent:
+            details = event.get("response", {}).get("status_details") or {}
+            error = event.get("error") or details.get("error") or {}
+            found += [f"{event['type']}: {error['message']}"] if error.get("message") else []
+        return found
+
     # --- waiting and asserting ----------------------------------------------------------------------------
 
     def wait_for(self, kind: str, *, within: float = PATIENCE_S, **wanted: Any) -> Any:
@@ -115,6 +125,7 @@ class Seen:
         Raises:
             AssertionError: It never did; lists what it sent.
         """
+        __tracebackhide__ = True
         found = self._within(within, lambda: self._find(kind, wanted))
         if found is None:
             raise AssertionError(self._complaint(f"The client sent no {described(kind, wanted)}.", kind, wanted))
@@ -132,6 +143,7 @@ class Seen:
             times: How many of them it must be, exactly.
             wanted: What stands in it.
         """
+        __tracebackhide__ = True
         found = self.wait_for(kind, within=LEEWAY_S, **wanted) if times != 0 else None
         if times is not None:
             self._within(LEEWAY_S, lambda: len(self._all(kind, wanted)) >= times or None)
@@ -143,12 +155,14 @@ class Seen:
 
     def assert_not_sent(self, kind: str, **wanted: Any) -> None:
         """The client has not sent such an event so far."""
+        __tracebackhide__ = True
         found = self._find(kind, wanted)
         if found is not None:
             raise AssertionError(self._complaint(f"The client did send {described(kind, wanted)}.", "", {}))
 
     def assert_order(self, *kinds: str) -> None:
         """The client has sent events of these types in this order; others may stand between them."""
+        __tracebackhide__ = True
         missing = [""]
 
         def in_order() -> bool | None:

@@ -43,6 +43,20 @@ def test_a_file_beside_the_test(realtime_server):
     done.assert_outcomes(passed=2)
 
 
+def test_below_a_failure_stands_what_the_scenario_did_not_foresee(outside):
+    done, out = outside(
+        test_agent=CLIENT
+        + """
+@pytest.mark.realtime(script=[{"match": "booked", "say": "It is booked."}])
+def test_wrong(realtime_server):
+    answer(realtime_server)
+"""
+    )
+    done.assert_outcomes(failed=1)
+    assert "What realtime_server told as wrong" in out
+    assert re.search(r"^response.done: .*turn 1", out, re.MULTILINE | re.IGNORECASE)
+
+
 def test_a_failure_lists_what_was_sent_and_a_mistake_in_the_marker_is_one_sentence(outside):
     done, out = outside(
         test_agent=CLIENT
