@@ -95,7 +95,7 @@ class LinkError(RtchatError):
 
 
 class ConnectFailed(LinkError):
-    """Nobody answered, or what answered does not speak WebSocket."""
+    """Nobody answered, or what answered does not speak WebSocket, or never says a word."""
 
 
 class ConnectionLost(LinkError):

@@ -435,6 +435,25 @@ async def test_a_server_that_restarts_before_it_has_answered_answers_after_it():
     )
 
 
+async def test_a_server_that_goes_before_it_takes_the_session_is_dialled_again_and_told_once():
+    async def goes(socket):
+        await socket.send(json.dumps({"type": "session.created", "session": SESSION}))
+        await socket.recv()
+        await socket.close(1001)
+
+    async def answers(socket):
+        await greet(socket)
+        await until_asked(socket)
+        await answer(socket, "Twelve.")
+        await socket.wait_closed()
+
+    async with server_that(one_after_the_other(goes, goes, answers)) as endpoint:
+        outcome, display = await run(a_plan(), endpoint=endpoint, lines=typed("what time is it"))
+    assert (outcome.error, outcome.ended.reason, display.said()) == (None, "done", ["Twelve."])
+    (lost,) = display.of(n.ErrorTold)
+    assert (lost.code, lost.hint, lost.fatal) == ("connection_lost", "Reconnecting.", False)
+
+
 async def test_a_session_whose_hour_is_over_goes_on_in_the_next_hour():
     async def expires(socket):
         await greet(socket)

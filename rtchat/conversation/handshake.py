@@ -22,7 +22,7 @@ from rtchat.conversation.items import Entry
 from rtchat.conversation.notices import ErrorTold
 from rtchat.conversation.responses import Want
 from rtchat.conversation.signals import Handlers
-from rtchat.conversation.state import State, Trigger
+from rtchat.conversation.state import Trigger
 from rtchat.conversation.turn import Turn
 from rtchat.protocol import client_events as ask
 from rtchat.protocol import server_events as told
@@ -41,6 +41,7 @@ class Handshake:
 
     def __init__(self, turn: Turn) -> None:
         self._turn = turn
+        self._begun = False
         self._owed: Want | None = None
         self._owed_to_speech = False
         self._unfinished: list[Entry] = []
@@ -64,18 +65,18 @@ class Handshake:
         name = voice.id if isinstance(voice, VoiceId) else voice
         started = turn.rules.started(session.id, _model(session), name, turn.echo)
         turn.responses.hold = False
-        if turn.state is State.RECONNECTING:
+        before: list[s.Effect] = []
+        if self._begun:
             before = self._restored()
-        else:
-            before = []
-            if turn.rules.greeting:
-                turn.responses.want(Want(params=ResponseParams(instructions=turn.rules.greeting)))
+        elif turn.rules.greeting:
+            turn.responses.want(Want(params=ResponseParams(instructions=turn.rules.greeting)))
+        self._begun = True
         return [s.Show(started), *before, *turn.status.go(Trigger.READY), *turn.settle()]
 
     def _disconnected(self, _: s.Disconnected) -> list[s.Effect]:
         turn = self._turn
         if not turn.ready:
-            return []
+            return turn.status.go(Trigger.LOST)
         speaking, self._owed_to_speech = turn.user_speaks, turn.server_owes_answer
         self._owed = turn.responses.lost()
         turn.talking = turn.onset = False

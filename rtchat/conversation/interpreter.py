@@ -123,7 +123,7 @@ class Interpreter:
     def _disconnected(self) -> list[s.Effect]:
         """What was received is heard to its end; the next server begins in the middle of what is said then."""
         if not self._ready:
-            return []
+            return self._status.go(Trigger.LOST)
         drain: list[s.Effect] = [s.Drain(self._stream)] if self._playback.sounding else []
         return [*self._finish("user"), *self._finish("assistant"), *drain, *self._status.go(Trigger.LOST)]
 

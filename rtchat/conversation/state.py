@@ -5,6 +5,7 @@
     stateDiagram-v2
         [*] --> connecting
         connecting --> listening: ready
+        connecting --> reconnecting: lost
         listening --> hearing: speech
         listening --> thinking: asked
         listening --> speaking: answer
@@ -70,7 +71,7 @@ class Trigger(StrEnum):
 
 
 TRANSITIONS: dict[State, dict[Trigger, State]] = {
-    State.CONNECTING: {Trigger.READY: State.LISTENING},
+    State.CONNECTING: {Trigger.READY: State.LISTENING, Trigger.LOST: State.RECONNECTING},
     State.LISTENING: {
         Trigger.SPEECH: State.HEARING,
         Trigger.ASKED: State.THINKING,

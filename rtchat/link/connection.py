@@ -101,6 +101,7 @@ class Connection:
 
     Raises:
         Refused: The server took the connection only to say no (bad key, unknown model, no credit).
+        ConnectFailed: The server took the connection and never said a word.
         ConnectionLost: The server closed, vanished or stopped talking.
     """
 

@@ -156,28 +156,27 @@ def ended(
     )
 
 
-def said_nothing(endpoint: Endpoint, seconds: float) -> ConnectionLost:
+def said_nothing(endpoint: Endpoint, seconds: float) -> ConnectFailed:
     """The server accepted the connection, and then never greeted."""
-    return ConnectionLost(
+    return ConnectFailed(
         f"{endpoint.label} accepted the connection and then said nothing for {seconds:g} seconds.",
         hint="Check the address: it may not be a Realtime server.",
-        temporary=True,
     )
 
 
 def temporary(error: RtchatError) -> bool:
-    """Whether a session that was held may go on over another connection.
+    """Whether a session may go on, or begin, over another connection.
 
     A server that cannot be reached just now is as good as one that has hung up; one that says no is not.
     """
     return isinstance(error, ConnectFailed) or (isinstance(error, ConnectionLost) and error.temporary)
 
 
-def gave_up(endpoint: Endpoint, seconds: float) -> ConnectionLost:
-    """It was dialled again and again, in vain."""
+def gave_up(endpoint: Endpoint, seconds: float, hint: str = "") -> ConnectionLost:
+    """It was dialled again and again, in vain. `hint`: what to do, where the network is not to blame."""
     return ConnectionLost(
         f"The connection to {endpoint.label} is lost: dialling again for {seconds:g} seconds did not help.",
-        hint=_OFFLINE,
+        hint=hint or _OFFLINE,
     )
 
 

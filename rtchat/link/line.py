@@ -119,7 +119,8 @@ class Line:
     async def events(self) -> AsyncGenerator[Received | Lost, None]:
         """What the server sends, over as many connections as it takes; ends when it was asked to close.
 
-        A connection is dialled again where the server had taken the session, and the loss may be temporary.
+        A connection that is lost is dialled again where that may help; one on which the server has never taken the
+        session, nor said a word in time, is none.
 
         Raises:
             Refused: The server said no.
@@ -134,12 +135,12 @@ class Line:
                         return  # it was asked for: the close of the socket behind it is no loss
                 return
             except RtchatError as error:
-                if not (self._taken and failures.temporary(error)):
+                if not failures.temporary(error) or (isinstance(error, ConnectFailed) and not self._taken):
                     raise
                 lost = Lost(error)
             await self._hang_up()
             yield lost
-            await self._redial()
+            await self._redial("" if self._taken else lost.error.hint)
 
     async def check(self, limit: float) -> None:
         """Give up a connection that shows no sign of life within `limit` seconds (`Connection.check`)."""
@@ -168,8 +169,11 @@ class Line:
             self._outgoing.get_nowait()
         await self._stack.aclose()
 
-    async def _redial(self) -> None:
+    async def _redial(self, hint: str) -> None:
         """Dial until it works or there is no patience left.
+
+        Args:
+            hint: What to do when it never works; empty for what is usual.
 
         Raises:
             Refused: The server said no.
@@ -185,7 +189,7 @@ class Line:
             with suppress(ConnectFailed):
                 await self._dial(min(DIAL_SECONDS, max(1.0, left)))
                 return
-        raise failures.gave_up(self._endpoint, self._patience)
+        raise failures.gave_up(self._endpoint, self._patience, hint)
 
 
 def pause(attempts: int, chance: float) -> float:

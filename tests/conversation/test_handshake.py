@@ -99,14 +99,19 @@ def spoken(says, tell):
 
 
 def test_while_nothing_was_said(talk, tell, again):
-    conversation = talk(greeting="Say hello.")
-    conversation = Conversation()
-    assert tell(conversation, Disconnected()) == [], "the first connection is the session's affair"
     conversation = talk()
     assert tell(conversation, Disconnected()) == [state("reconnecting")]
     assert tell(conversation, Disconnected(), VOICE, InterruptPressed()) == []
     assert again(conversation) == [state("listening")]
     assert tell(conversation, VOICE) == [Send(ask.InputAudioAppend(audio=VOICE.pcm))]
+
+
+def test_a_server_that_goes_before_it_takes_the_session_is_followed_by_one_that_greets(tell, sent, again):
+    conversation = Conversation(Rules(greeting="Say hello."))
+    assert tell(conversation, Disconnected()) == [state("reconnecting")]
+    assert tell(conversation, Disconnected()) == []
+    (request,) = sent(again(conversation))
+    assert request.response.instructions == "Say hello."
 
 
 def test_it_is_not_greeted_again(talk, says, tell, sent, again):

@@ -255,6 +255,14 @@ def test_the_echo_changes(begin, tell):
     assert tell(interpreter, Captured(VOICE)) == [Send(wire.TranslationAppend(audio=SILENCE))]
 
 
+def test_a_server_that_goes_before_it_takes_the_session_is_followed_by_another(tell):
+    interpreter = Interpreter(Rules(), SESSION)
+    assert tell(interpreter, Disconnected()) == [state("reconnecting")]
+    assert tell(interpreter, Disconnected()) == []
+    _, listening = tell(interpreter, wire.TranslationUpdated(session=SESSION))
+    assert listening == state("listening")
+
+
 def test_the_server_is_lost_and_another_takes_over(begin, tell):
     interpreter = begin()
     tell(interpreter, sound(), heard("Thank"))

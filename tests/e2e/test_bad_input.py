@@ -344,14 +344,15 @@ main()
     return [sys.executable, "-c", script]
 
 
-@pytest.mark.parametrize(("behave", "words"), [(closes_at_once, "no capacity"), (breaks_the_protocol, "")])
-def test_a_server_that_goes(rtchat, server_that, recording, behave, words):
-    said = sentence(rtchat("text", "hello", "--server", server_that(behave), "--record"), 3)
-    assert words in said
+def test_a_server_that_goes_for_good(rtchat, server_that, recording):
+    sentence(rtchat("text", "hello", "--server", server_that(breaks_the_protocol), "--record"), 3)
     recording()
 
 
-@pytest.mark.parametrize(("behave", "words"), [(closes_after_the_greeting, "(going down)"), (vanishes, "broke")])
+@pytest.mark.parametrize(
+    ("behave", "words"),
+    [(closes_at_once, "(no capacity)"), (closes_after_the_greeting, "(going down)"), (vanishes, "broke")],
+)
 def test_a_server_that_goes_again_and_again(rtchat, server_that, recording, behave, words):
     """What went is dialled again: told each time, and at last it is lost for good."""
     command = impatient(patience_seconds=1.0)

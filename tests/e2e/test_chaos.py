@@ -15,18 +15,26 @@ SURVIVED = [
     "race",
     "stall:event=3:for=0.2",
 ]
-LOST_ONCE = ["close-1001:event=6", "close-1011:event=6", "cut:event=6", "expire:event=2"]
+LOST_ONCE = [
+    "close-1001:event=2",
+    "cut:event=1",
+    "cut:event=2",
+    "close-1001:event=6",
+    "close-1011:event=6",
+    "cut:event=6",
+    "expire:event=2",
+]
 
 
 @pytest.fixture
 def asked(rtchat):
     """`asked(chaos)`: what `rtchat text` makes of one question."""
 
-    def ask(chaos: str, *arguments: str):
+    def ask(chaos: str, *arguments: str, **options):
         with RealtimeServer() as server:
             server.script(ANSWER, loop=True)
             server.chaos(chaos)
-            ran = rtchat("text", "what time is it", "--server", server.url, *arguments)
+            ran = rtchat("text", "what time is it", "--server", server.url, *arguments, **options)
             sessions = len(server.sessions)
         assert "Traceback" not in ran.err + ran.out
         return ran, sessions
@@ -55,14 +63,19 @@ def test_a_server_that_is_lost_once_is_dialled_again(asked, chaos):
         ("refuse-401", 4),
         ("refuse-503", 3),
         ("refuse-429", 4),
-        ("close-1001:event=2", 3),
-        ("cut:event=2", 3),
         ("rate-limit:responses=9", 1),
     ],
 )
 def test_what_cannot_be_survived_is_one_sentence(asked, chaos, code):
     ran, _ = asked(chaos)
     assert (ran.code, ran.out, ran.err.count("\n")) == (code, "", 1), ran
+
+
+@pytest.mark.parametrize("chaos", ["close-1001:event=2", "cut:event=2"])
+def test_a_server_that_never_takes_the_session_is_given_up(asked, impatient, chaos):
+    ran, sessions = asked(chaos, command=impatient)
+    assert (ran.code, ran.out, ran.err.count("\n")) == (3, "", 2), ran
+    assert "Reconnecting." in ran.err and "did not help" in ran.err and sessions > 1
 
 
 SPOKEN = [

@@ -607,7 +607,7 @@ async def test_a_server_that_takes_the_connection_and_says_nothing():
 
     async with serving(handler) as endpoint:
         error = await failure(endpoint, timeout=0.2)
-        assert isinstance(error, ConnectionLost)
+        assert isinstance(error, ConnectFailed)
         assert error.message == "OpenAI accepted the connection and then said nothing for 0.2 seconds."
 
 

@@ -111,13 +111,70 @@ async def test_a_server_that_is_done_is_not_dialled_again(code):
         assert isinstance(await failure(endpoint), ConnectionLost)
 
 
-async def test_a_session_that_was_never_taken_is_not_dialled_again():
+def before_the_session_is_taken(goes: Handler, *, greeted: bool = True) -> Handler:
+    """`goes`, which comes after `session.created` at most."""
+
     async def handler(socket: ServerConnection) -> None:
-        await socket.send(CREATED)
-        await socket.close(1011, "no capacity")
+        if greeted:
+            await socket.send(CREATED)
+        await goes(socket)
+
+    return handler
+
+
+async def hangs_up(socket: ServerConnection) -> None:
+    await socket.close(1001)
+
+
+async def is_cut(socket: ServerConnection) -> None:
+    socket.transport.abort()
+
+
+@pytest.mark.parametrize("greeted", [True, False], ids=["greeted", "silent"])
+@pytest.mark.parametrize("goes", [hangs_up, is_cut])
+async def test_a_loss_before_the_session_is_taken_is_dialled_again_too(goes, greeted):
+    async with serving(before_the_session_is_taken(goes, greeted=greeted), stays) as endpoint:
+        events = await heard(endpoint, 3 + greeted)
+    assert [type(event) for event in events[greeted:]] == [Lost, SessionCreated, SessionUpdated]
+
+
+async def test_a_session_that_nobody_takes_ends_with_patience_and_with_what_the_last_loss_advises(monkeypatch):
+    monkeypatch.setattr(line_module, "_LONGEST_PAUSE", 0.01)
+    async with serving(before_the_session_is_taken(hangs_up, greeted=False)) as endpoint:
+        error = await failure(endpoint, patience=0.3)
+    assert isinstance(error, ConnectionLost) and "did not help" in error.message
+    assert error.hint == "Check the address: it may not be a Realtime server."
+
+
+@pytest.mark.parametrize("code", ["invalid_api_key", "insufficient_quota", "invalid_model"])
+async def test_a_refusal_before_the_session_is_taken_is_the_end(code):
+    async def handler(socket: ServerConnection) -> None:
+        await socket.send(EXPIRED.replace("session_expired", code))
+        await socket.close(1001)
 
     async with serving(handler, stays) as endpoint:
-        assert "no capacity" in (await failure(endpoint)).message
+        error = await failure(endpoint)
+    assert isinstance(error, Refused) and error.code == code
+
+
+@pytest.mark.parametrize("code", [1000, 1002, 1008])
+async def test_a_server_that_is_done_before_the_session_is_taken_is_not_dialled_again(code):
+    async def handler(socket: ServerConnection) -> None:
+        await socket.send(CREATED)
+        await socket.close(code, "no")
+
+    async with serving(handler, stays) as endpoint:
+        assert isinstance(await failure(endpoint), ConnectionLost)
+
+
+async def test_what_never_says_a_word_is_not_dialled_again(monkeypatch):
+    monkeypatch.setattr(line_module, "DIAL_SECONDS", 0.3)
+
+    async def handler(socket: ServerConnection) -> None:
+        await socket.wait_closed()
+
+    async with serving(handler, stays) as endpoint:
+        assert "may not be a Realtime server" in str(await failure(endpoint))
 
 
 async def test_a_first_connection_that_fails_is_the_end():
