@@ -249,7 +249,7 @@ def make_plan(mode: Mode, settings: Settings, *, today: date, greets: bool = Tru
 
 
 def _check_engine(settings: Settings, where: Where) -> None:
-    """A flag about the embedded server's engine means nothing elsewhere; in the config file it may wait for its day.
+    """A flag about the embedded server's engine means nothing elsewhere; in the config file it waits for its day.
 
     Raises:
         UsageError: There is one, and nothing that it is about.
