@@ -5,11 +5,14 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from starlette.applications import Starlette
+from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route, WebSocketRoute
+from starlette.websockets import WebSocketDisconnect
 
 from rtchat import catalog
 from rtchat.protocol import wire
@@ -332,16 +335,19 @@ def rest_error(rejected: Rejected) -> Response:
 
 
 async def body_of(request: Request) -> bytes:
-    """The body, if it is not too large.
+    """The body, if it is whole and not too large.
 
     Raises:
-        Rejected: It is.
+        Rejected: It is not.
     """
     body = b""
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > MAX_BODY:
-            raise Rejected("string_above_max_length", f"The body is larger than {MAX_BODY} bytes.")
+    try:
+        async for chunk in request.stream():
+            body += chunk
+            if len(body) > MAX_BODY:
+                raise Rejected("string_above_max_length", f"The body is larger than {MAX_BODY} bytes.")
+    except ClientDisconnect:  # nobody is there to read this
+        raise Rejected("invalid_json", "The body of your request has no end.") from None
     return body
 
 
@@ -369,7 +375,8 @@ def speaks_beta(socket: WebSocket) -> bool:
 
 async def refuse(socket: WebSocket, rejected: Rejected) -> None:
     """An `error` event and a close, as the service does it."""
-    await socket.send_text(wire.encode(ErrorEvent(event_id=new_id("event"), error=rejected.detail())))
     about_key = rejected.code in (None, "invalid_api_key", "token_expired")
     suffix = f".{rejected.code}" if rejected.code else ""
-    await socket.close(3000 if about_key else 4000, f"{rejected.kind}{suffix}")
+    with suppress(WebSocketDisconnect):  # it has gone already
+        await socket.send_text(wire.encode(ErrorEvent(event_id=new_id("event"), error=rejected.detail())))
+        await socket.close(3000 if about_key else 4000, f"{rejected.kind}{suffix}")

@@ -10,13 +10,19 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import uvicorn
+from h11 import DONE, MUST_CLOSE
+from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.protocols.utils import ClientDisconnected
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.exceptions import InvalidState
 
 if TYPE_CHECKING:
     from starlette.websockets import WebSocket
 
 CUT = "rtchat.cut"
 """Extension of the ASGI scope: `cut` cuts the connection, `transport` is what is below it."""
+REQUEST_S = 20
+"""How long a client may take to say what it wants: a request, with its body."""
 
 
 class Host(uvicorn.Server):
@@ -31,6 +37,7 @@ class Host(uvicorn.Server):
     def __init__(self, app: Any, *, max_frame: int, encryption: ssl.SSLContext | None = None) -> None:
         config = uvicorn.Config(
             app,
+            http=_Requests,
             ws=_Connection,
             ws_max_size=max_frame,
             ws_per_message_deflate=False,
@@ -56,11 +63,58 @@ class Host(uvicorn.Server):
         self.ready.set()
 
 
+class _Requests(H11Protocol):
+    """HTTP whose clients say what they want in time; the others would hold their connections for ever."""
+
+    _overdue: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._wait()
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if self.conn.their_state in (DONE, MUST_CLOSE) or self.transport.get_protocol() is not self:  # upgraded
+            self._wait_no_more()
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        self._wait_no_more()
+        if self.conn.their_state not in (DONE, MUST_CLOSE):
+            self._wait()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        self._wait_no_more()
+
+    def _wait(self) -> None:
+        self._overdue = self.loop.call_later(REQUEST_S, self.transport.abort)
+
+    def _wait_no_more(self) -> None:
+        if self._overdue is not None:
+            self._overdue.cancel()
+
+
 class _Connection(WebSocketsSansIOProtocol):
-    """A WebSocket that ends even when its client reads nothing any more.
+    """A WebSocket that ends even when its client reads nothing any more, or broke the protocol.
 
     A transport that is closed first sends what it holds; towards a client that does not read that takes for ever.
     """
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if self.conn.handshake_exc is not None and not self.handshake_initiated:
+            refusal = self.conn.reject(
+                400, "This request cannot be upgraded: it has a body, or too long a header.\n"
+            )
+            self.transport.write(refusal.serialize())
+            self.transport.close()
+
+    def send_receive_event_to_app(self) -> None:
+        try:
+            super().send_receive_event_to_app()
+        except InvalidState:  # text that is no UTF-8, and a close behind it, which ends the connection
+            return
 
     def handle_connect(self, event: Any) -> None:
         super().handle_connect(event)
@@ -72,6 +126,8 @@ class _Connection(WebSocketsSansIOProtocol):
         self.loop.call_later(self.close_timeout, self.transport.abort)
 
     async def send(self, message: Any) -> None:
+        if message["type"] == "websocket.send" and self.transport.is_closing():
+            raise ClientDisconnected
         await super().send(message)
         if self.close_timer is not None and message["type"] == "websocket.close":
             self.close_timer.cancel()

@@ -8,7 +8,8 @@ from hashlib import sha256
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from rtchat.server.dialogue.checks import Rejected
+from rtchat.loopback import is_loopback
+from rtchat.server.dialogue.refusals import LONGEST_ECHO, Rejected
 
 if TYPE_CHECKING:
     from starlette.requests import HTTPConnection
@@ -80,9 +81,16 @@ def check_origin(connection: HTTPConnection) -> None:
     Raises:
         Rejected: It is another page's.
     """
-    origin = urlsplit(connection.headers.get("origin", "")).hostname
-    if origin not in (None, "localhost", "127.0.0.1", "::1"):
-        message = f"Pages of {origin} cannot use this server. Start it with a key, and give them the key."
+    origin = connection.headers.get("origin")
+    if origin is None:  # no page
+        return
+    try:
+        host = urlsplit(origin).hostname
+    except ValueError:
+        host = None
+    if host is None or not is_loopback(host):
+        shown = (host or origin)[:LONGEST_ECHO]
+        message = f"Pages of {shown} cannot use this server. Start it with a key, and give them the key."
         raise Rejected("invalid_origin", message)
 
 

@@ -152,6 +152,18 @@ async def test_those_with_a_wrong_key_do_not_hold_a_place(engines, connect):
         assert 'rtchat_refused_total{reason="no_key"} 3' in figures
 
 
+async def test_who_is_refused_need_not_wait_to_hear_it(engines):
+    async def receive():
+        return {"type": "websocket.connect"}
+
+    async def send(message):
+        if message["type"] != "websocket.accept":
+            raise OSError("gone")
+
+    scope = {"type": "websocket", "path": "/v1/realtime", "query_string": b"", "headers": []}
+    await Server(engines).app(scope, receive, send)
+
+
 async def test_pool_and_metrics_tell_of_a_session_and_nothing_of_what_it_says(engines, connect, answered):
     async with embedded(engines=engines) as url, http_of(url) as http:
         async with connect(url) as client:

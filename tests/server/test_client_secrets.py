@@ -154,6 +154,21 @@ def test_only_the_key_s_owner_makes_them(rest, headers, code):
     assert (answer.status_code, answer.json()["error"]["code"]) == (401, code)
 
 
+async def test_who_leaves_in_the_middle_of_a_request_breaks_nothing(engines):
+    coming = [{"type": "http.request", "body": b"{", "more_body": True}, {"type": "http.disconnect"}]
+    answer = []
+
+    async def receive():
+        return coming.pop(0)
+
+    async def send(message):
+        answer.append(message)
+
+    scope = {"type": "http", "method": "POST", "path": PATH, "query_string": b"", "headers": []}
+    await Server(engines).app(scope, receive, send)
+    assert answer[0]["status"] == 400
+
+
 def test_a_secret_makes_no_other_secret(rest):
     value = rest.post(PATH, json=BODY).json()["value"]
     assert rest.post(PATH, json=BODY, headers={"Authorization": f"Bearer {value}"}).status_code == 401

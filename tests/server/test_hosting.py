@@ -1,11 +1,15 @@
-"""What uvicorn does not do by itself: end a connection whose client reads nothing any more."""
+"""What uvicorn does not do by itself: end a connection whose client reads nothing, or never says what it wants."""
 
 import asyncio
 import socket
+from contextlib import asynccontextmanager
 
 import httpx
+import pytest
 import websockets
+from starlette.websockets import WebSocket, WebSocketDisconnect
 
+from rtchat.server.hosting import Host, abort
 from rtchat.server.limits import Limits
 from rtchat.server.run import ServerConfig, embedded
 
@@ -27,3 +31,91 @@ async def test_a_client_that_reads_nothing_is_cut_off(engines, answered, monkeyp
         await answered(http, f"{base}/metrics", lambda answer: "rtchat_slow_readers_total 1" in answer.text)
         assert (await http.get(f"{base}/healthz")).json()["sessions"] == 0
         client.transport.abort()
+
+
+UPGRADE = (
+    "GET /v1/realtime?model=gpt-realtime HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+)
+
+
+@asynccontextmanager
+async def raw(url: str):
+    """A plain connection to the server: what is read, and what is written."""
+    port = int(url.rsplit(":", 1)[1].split("/")[0])
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    try:
+        yield reader, writer
+    finally:
+        writer.close()
+
+
+@pytest.mark.parametrize("header", ["Content-Length: 5", "Transfer-Encoding: chunked", f"X: {'x' * 9000}"])
+async def test_an_upgrade_that_cannot_be_read_is_refused(engines, header):
+    async with embedded(engines=engines) as url, raw(url) as (reader, writer):
+        writer.write(f"{UPGRADE}{header[:9000]}\r\n\r\n".encode())
+        answer = await asyncio.wait_for(reader.read(), 10)
+    assert answer.startswith(b"HTTP/1.1 400 Bad Request\r\n")
+    assert b"cannot be upgraded" in answer
+
+
+async def test_broken_text_and_a_close_in_one_breath_end_as_any_close(engines, caplog):
+    broken, close = b"\x81\x82\0\0\0\0\xff\xfe", b"\x88\x82\0\0\0\0\x03\xe8"
+    async with embedded(engines=engines) as url, raw(url) as (reader, writer):
+        writer.write(f"{UPGRADE}\r\n".encode())
+        await asyncio.wait_for(reader.readuntil(b"session.created"), 10)
+        writer.write(broken + close)
+        assert (await asyncio.wait_for(reader.read(), 10)).endswith(b"\x88\x02\x03\xe8")
+    assert caplog.text == ""
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        b"",
+        b"GET /healthz HT",
+        b"POST /v1/realtime/client_secrets HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n{",
+    ],
+)
+async def test_who_never_says_what_they_want_is_sent_home(engines, monkeypatch, said):
+    monkeypatch.setattr("rtchat.server.hosting.REQUEST_S", 0.05)
+    async with embedded(engines=engines) as url, raw(url) as (reader, writer):
+        for _ in range(2):  # also on a connection that was used
+            writer.write(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+            await asyncio.wait_for(reader.readuntil(b"}"), 10)
+        writer.write(said)
+        assert await asyncio.wait_for(reader.read(), 3) == b""
+
+
+async def test_who_says_what_they_want_is_given_time(engines, connect, monkeypatch):
+    monkeypatch.setattr("rtchat.server.hosting.REQUEST_S", 0.05)
+    async with embedded(engines=engines) as url, connect(url) as client, raw(url) as (reader, _):
+        assert await asyncio.wait_for(reader.read(), 10) == b""  # came later and said nothing: has gone already
+        await client.say("still here")
+        assert (await client.event())["type"] == "conversation.item.added"
+
+
+async def test_nothing_is_written_to_a_connection_that_was_cut(caplog):
+    """asyncio warns of every such write, and a response in progress makes hundreds."""
+    over = asyncio.Event()
+
+    async def app(scope, receive, send):
+        client = WebSocket(scope, receive, send)
+        await client.accept()
+        abort(client)
+        with pytest.raises(WebSocketDisconnect):
+            for _ in range(20):
+                await client.send_text("{}")
+        over.set()
+
+    host = Host(app, max_frame=1000)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        serving = asyncio.create_task(host.serve(sockets=[listener]))
+        await host.ready.wait()
+        with pytest.raises(websockets.ConnectionClosed):
+            async with websockets.connect(f"ws://127.0.0.1:{listener.getsockname()[1]}/") as client:
+                await client.recv()
+        await asyncio.wait_for(over.wait(), 10)
+        host.should_exit = True
+        await serving
+    assert caplog.text == ""

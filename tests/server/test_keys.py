@@ -42,6 +42,30 @@ def test_without_keys_everybody_of_this_machine_comes_in():
 
 
 @pytest.mark.parametrize(
+    "origin", ["http://localhost", "https://127.0.0.1:3000", "http://[::1]:8000", "HTTP://LOCALHOST"]
+)
+def test_pages_of_this_machine(origin):
+    Keys().check(connection(origin=origin), "")
+
+
+@pytest.mark.parametrize(
+    ("origin", "told"),
+    [
+        ("null", "Pages of null "),  # a frame of any site, if that site wants it so
+        ("http://[::1", "Pages of http://[::1 "),
+        ("file://", "Pages of file:// "),
+        ("localhost", "Pages of localhost "),
+        ("http://localhost.evil.example", "Pages of localhost.evil.example "),
+        (f"http://{'x' * 5000}", f"Pages of {'x' * 200} "),
+    ],
+)
+def test_other_pages_whatever_they_say(origin, told):
+    with pytest.raises(Rejected) as refused:
+        Keys().check(connection(origin=origin), "")
+    assert (refused.value.code, refused.value.message.startswith(told)) == ("invalid_origin", True)
+
+
+@pytest.mark.parametrize(
     "given",
     [
         {"authorization": "Bearer k"},
