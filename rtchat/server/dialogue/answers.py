@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from rtchat.protocol import server_events as ev
@@ -25,7 +25,7 @@ from rtchat.server.dialogue.signals import (
     ThoughtEnded,
 )
 from rtchat.server.dialogue.spoken import spoken
-from rtchat.server.dialogue.usage import entry_tokens, fixed_tokens, input_tokens
+from rtchat.server.dialogue.usage import NOTHING, Parts, cached, context_of, entry_tokens, fixed_tokens, total
 from rtchat.server.dialogue.window import TooLong, kept
 from rtchat.server.engines.base import BrokenOff, Piece, ToolCall
 
@@ -49,6 +49,7 @@ TOO_LONG = ev.StatusError(
 class _Running:
     answer: Answer
     own_input: list[Entry] | None  # instead of the conversation
+    context: Parts = field(default_factory=list)  # what the model was given
 
 
 class Answers:
@@ -61,6 +62,7 @@ class Answers:
         self._running: dict[str, _Running] = {}
         self.calls = McpCalls(context)
         self._tokens_left = TOKEN_LIMIT
+        self._before: dict[bool, Parts] = {}  # in the conversation or beside it -> what the model knows of it
 
     @property
     def active(self) -> Answer | None:
@@ -210,7 +212,10 @@ class Answers:
             return self._end(running.answer, "failed", TOO_LONG)
         entries = self._given(running)
         prompt = self._context.prompt(plan, entries)
-        running.answer.given = input_tokens(prompt, entries)
+        running.context = context_of(prompt, entries)
+        running.answer.given = total(running.context)
+        known = (cached(running.context, before) for before in self._before.values())
+        running.answer.cached = max(known, key=lambda tokens: tokens.total, default=NOTHING)
         return [Think(running.answer.id, prompt)]
 
     def _given(self, running: _Running) -> list[Entry]:
@@ -244,8 +249,11 @@ class Answers:
             entry.dropped = entry.id not in stay
 
     def _end(self, answer: Answer, status: Status, reason: str | ev.StatusError | None = None) -> list[Effect]:
-        del self._running[answer.id]
+        context = self._running.pop(answer.id).context
         effects: list[Effect] = [Abort(answer.id), *(Emit(event) for event in answer.finish(status, reason))]
+        if context:
+            made = [(entry.id, entry_tokens(entry)) for entry in answer.entries]
+            self._before[answer.plan.in_conversation] = [*context, *made]
         self._tokens_left = max(0, self._tokens_left - answer.tokens())
         limit = ev.RateLimit(name="tokens", limit=TOKEN_LIMIT, remaining=self._tokens_left, reset_seconds=0.0)
         effects.append(self._context.emit(ev.RateLimitsUpdated, rate_limits=[limit]))

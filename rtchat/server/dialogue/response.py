@@ -27,7 +27,7 @@ from rtchat.server.dialogue.heard import Said
 from rtchat.server.dialogue.items import Entry, Store
 from rtchat.server.dialogue.sentences import Sentences
 from rtchat.server.dialogue.sound import Encoder
-from rtchat.server.dialogue.usage import ASSISTANT_MS_PER_TOKEN, CHARACTERS_PER_TOKEN, Given, text_tokens, usage
+from rtchat.server.dialogue.usage import ASSISTANT_MS_PER_TOKEN, CHARACTERS_PER_TOKEN, NOTHING, text_tokens, usage
 from rtchat.server.engines.base import ToolCall, WordMark
 
 Status = Literal["completed", "cancelled", "incomplete", "failed"]
@@ -111,7 +111,8 @@ class Answer:
         self.id = new_id("resp")
         self.plan = plan
         self.waits_for: set[str] = set()
-        self.given = Given()
+        self.given = NOTHING
+        self.cached = NOTHING  # of what it was given
         self.thought_over = False
         self.cut_short: str | None = None  # why no more is taken of it
         self.sentences = Sentences()
@@ -138,6 +139,11 @@ class Answer:
     def has_called(self) -> bool:
         """It has called a function, or a tool of an MCP server."""
         return any(isinstance(entry.item, FunctionCallItem | McpCallItem) for entry in self._entries)
+
+    @property
+    def entries(self) -> Sequence[Entry]:
+        """Its items so far."""
+        return self._entries
 
     @property
     def audio_ms(self) -> float:
@@ -265,7 +271,8 @@ class Answer:
                 of another failure, all of it.
         """
         if status == "cancelled" and not self._entries:
-            self.given = Given()  # recorded: an answer that was cancelled before its first output cost nothing
+            # Recorded: an answer that was cancelled before its first output cost nothing.
+            self.given = self.cached = NOTHING
         events = self._close_message(status) if self._message else []
         return [*events, self._event(ev.ResponseDone, response=self._response(status, reason))]
 
@@ -352,7 +359,7 @@ class Answer:
             output_modalities=[plan.modality],
             max_output_tokens=plan.max_output_tokens,
             audio=ResponseAudio(output=ResponseAudioOutput(format=plan.format, voice=plan.voice)),
-            usage=usage(self.given, self._text_tokens, self._audio_ms) if over else None,
+            usage=usage(self.given, self._text_tokens, self._audio_ms, self.cached) if over else None,
             metadata=plan.metadata,
         )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from rtchat.protocol.items import MessageItem
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 CHARACTERS_PER_TOKEN = 4
 USER_MS_PER_TOKEN = 100
 ASSISTANT_MS_PER_TOKEN = 50
+CACHED_BLOCK = 64
+"""Cached tokens come in multiples of this (recorded)."""
 
 
 def text_tokens(text: str) -> int:
@@ -36,6 +38,9 @@ class Given(NamedTuple):
         return self.text + self.audio + self.image
 
 
+NOTHING = Given()
+
+
 def entry_tokens(entry: Entry) -> Given:
     """Of one item. Sound counts as sound, and its words not again as text."""
     item = entry.item
@@ -48,32 +53,72 @@ def entry_tokens(entry: Entry) -> Given:
     return Given(sum(text_tokens(text) for text in written), audio, seen)
 
 
+Parts = Sequence[tuple[Hashable, Given]]
+"""What a model is given, part by part: what tells a part from others, and its tokens."""
+
+
+def context_of(prompt: Prompt, entries: Sequence[Entry]) -> list[tuple[Hashable, Given]]:
+    """Instructions and tools as one part, then each item as one."""
+    fixed = ((prompt.instructions, _written(prompt)), Given(fixed_tokens(prompt)))
+    return [fixed, *((entry.id, entry_tokens(entry)) for entry in entries)]
+
+
 def fixed_tokens(prompt: Prompt) -> int:
     """Text tokens of instructions and tools."""
-    tools = text_tokens(json.dumps([dict(tool) for tool in prompt.tools])) if prompt.tools else 0
-    return text_tokens(prompt.instructions) + tools
+    return text_tokens(prompt.instructions) + text_tokens(_written(prompt))
 
 
-def input_tokens(prompt: Prompt, entries: Sequence[Entry]) -> Given:
-    """What a model was given."""
-    each = [Given(fixed_tokens(prompt)), *(entry_tokens(entry) for entry in entries)]
-    return Given(*(sum(kind) for kind in zip(*each, strict=True)))
+def total(context: Parts) -> Given:
+    """All its tokens."""
+    return _sum(tokens for _, tokens in context)
 
 
-def usage(given: Given, text: int, audio_ms: float) -> Usage:
-    """The `usage` of a response: what it was given, and the text and sound that it made."""
+def cached(context: Parts, before: Parts) -> Given:
+    """The tokens at the beginning that were there before, too: in whole blocks, as recorded.
+
+    Args:
+        context: What the model is given.
+        before: What it was given the last time, with what it answered.
+    """
+    same = []
+    for now, then in zip(context, before, strict=False):
+        if now != then:
+            break
+        same.append(now[1])
+    room = _sum(same).total // CACHED_BLOCK * CACHED_BLOCK
+    found = []
+    for part in same:
+        for kind, tokens in enumerate(part):
+            taken = min(tokens, room)
+            room -= taken
+            found.append(Given(*(taken if other == kind else 0 for other in range(len(part)))))
+    return _sum(found)
+
+
+def usage(given: Given, text: int, audio_ms: float, cached: Given = NOTHING) -> Usage:
+    """The `usage` of a response: what it was given, what of it was cached, and the text and sound that it made."""
     audio = int(audio_ms) // ASSISTANT_MS_PER_TOKEN
-    cached = {"text_tokens": 0, "audio_tokens": 0, "image_tokens": 0}
     return Usage(
         total_tokens=given.total + text + audio,
         input_tokens=given.total,
         output_tokens=text + audio,
         input_token_details={
-            "text_tokens": given.text,
-            "audio_tokens": given.audio,
-            "image_tokens": given.image,
-            "cached_tokens": 0,
-            "cached_tokens_details": cached,
+            **_by_kind(given),
+            "cached_tokens": cached.total,
+            "cached_tokens_details": _by_kind(cached),
         },
         output_token_details={"text_tokens": text, "audio_tokens": audio},
     )
+
+
+def _by_kind(tokens: Given) -> dict[str, int]:
+    return {"text_tokens": tokens.text, "audio_tokens": tokens.audio, "image_tokens": tokens.image}
+
+
+def _written(prompt: Prompt) -> str:
+    return json.dumps([dict(tool) for tool in prompt.tools]) if prompt.tools else ""
+
+
+def _sum(parts: Iterable[Given]) -> Given:
+    each = list(parts)
+    return Given(*(sum(kind) for kind in zip(*each, strict=True))) if each else NOTHING

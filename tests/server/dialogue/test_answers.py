@@ -264,3 +264,50 @@ def test_the_language_of_a_translating_model(new_talk, of_type):
 
 def _message(text, **fields):
     return {"type": "message", "role": "user", "content": [{"type": "input_text", "text": text}], **fields}
+
+
+def answered(talk, of_type, words, **params):
+    """One response; its input tokens by kind, as the client is told."""
+    think = of_type(talk.send("response.create", response=params), sig.Think)
+    events = talk.tell(sig.Thought(think.response_id, TextPiece(words)))
+    events += talk.tell(sig.ThoughtEnded(think.response_id))
+    return of_type(events, "response.done")["response"]["usage"]["input_token_details"]
+
+
+def test_what_the_response_before_was_given_and_said_is_cached(talk, of_type):
+    talk.update(instructions="i" * 200, output_modalities=["text"])  # 50 tokens
+    talk.say("u" * 40)  # 10
+    first = answered(talk, of_type, "a" * 400)  # 100
+    assert (first["text_tokens"], first["cached_tokens"]) == (60, 0)
+    talk.say("v" * 40)
+    second = answered(talk, of_type, "Yes.")
+    assert (second["text_tokens"], second["cached_tokens"]) == (170, 128)  # of 160, in whole blocks of 64
+    assert second["cached_tokens_details"] == {"text_tokens": 128, "audio_tokens": 0, "image_tokens": 0}
+
+
+def test_new_instructions_leave_nothing_cached(talk, of_type):
+    talk.update(instructions="i" * 400, output_modalities=["text"])
+    talk.say("hello")
+    answered(talk, of_type, "Hi.")
+    assert answered(talk, of_type, "Hi.")["cached_tokens"] == 64
+    talk.update(instructions="j" * 400)
+    assert answered(talk, of_type, "Hi.")["cached_tokens"] == 0
+
+
+def test_a_response_beside_the_conversation_does_not_cost_it_its_cache(talk, of_type):
+    talk.update(instructions="i" * 400, output_modalities=["text"])
+    talk.say("hello")
+    answered(talk, of_type, "Hi.")
+    beside = {"conversation": "none", "instructions": "k" * 800, "input": []}
+    assert answered(talk, of_type, "Hm.", **beside)["cached_tokens"] == 0
+    assert answered(talk, of_type, "Hm.", **beside)["cached_tokens"] == 192  # of 200 and an answer out of it
+    assert answered(talk, of_type, "Hi.")["cached_tokens"] == 64
+
+
+def test_a_response_cancelled_before_its_first_output_was_given_nothing_cached_either(talk, of_type):
+    talk.update(instructions="i" * 400, output_modalities=["text"])
+    talk.say("hello")
+    answered(talk, of_type, "Hi.")
+    talk.send("response.create")
+    used = of_type(talk.send("response.cancel"), "response.done")["response"]["usage"]
+    assert used["input_token_details"]["cached_tokens"] == 0
