@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import csv
 import json
 import os
 import signal
@@ -46,9 +47,33 @@ class Worker:
         raise AssertionError(f"no {event}")
 
 
+@dataclass
+class Balancer:
+    """HAProxy, and what it says of itself."""
+
+    address: str
+    statistics: int
+
+    async def sees(self, name: str, *wanted: str) -> None:
+        """Wait until a worker's state, and what its last check found, are these."""
+        async with asyncio.timeout(20):
+            while True:
+                if await self._of(name) == wanted:
+                    return
+                await asyncio.sleep(0.01)
+
+    async def _of(self, name: str) -> tuple[str, ...]:
+        reader, writer = await asyncio.open_connection("127.0.0.1", self.statistics)
+        writer.write(b"show stat\n")
+        rows = csv.DictReader((await reader.read()).decode().removeprefix("# ").splitlines())
+        writer.close()
+        (row,) = [row for row in rows if row["svname"] == name]
+        return row["status"], row["check_status"], row["check_code"]
+
+
 @asynccontextmanager
-async def worker(sessions: int):
-    command = ["-m", "rtchat", "serve", "--port", "0", "--max-sessions", str(sessions), "--log", "json"]
+async def worker(sessions: int, port: int = 0):
+    command = ["-m", "rtchat", "serve", "--port", str(port), "--max-sessions", str(sessions), "--log", "json"]
     process = await asyncio.create_subprocess_exec(sys.executable, *command, stderr=asyncio.subprocess.PIPE)
     try:
         async with asyncio.timeout(60):
@@ -62,21 +87,26 @@ async def worker(sessions: int):
 
 
 @asynccontextmanager
-async def balanced(sessions: int):
-    """Two workers, and where HAProxy listens. It never asks how they are: it knows that from their 503 alone."""
-    with socket.create_server(("127.0.0.1", 0)) as door:
+async def balanced(folder: Path, sessions: int, check: str = "1h"):
+    """Two workers behind HAProxy. Unless told so it never asks how they are: it knows that from their 503 alone."""
+    statistics = folder / "statistics.cfg"
+    with socket.create_server(("127.0.0.1", 0)) as door, socket.create_server(("127.0.0.1", 0)) as told:
+        statistics.write_text(f"global\n    stats socket fd@{told.fileno()}\n")
         async with worker(sessions) as one, worker(sessions) as two:
             seen = {
                 "RTCHAT_BIND": f"fd@{door.fileno()}",
                 "RTCHAT_ONE": one.address,
                 "RTCHAT_TWO": two.address,
-                "RTCHAT_CHECK": "1h",
+                "RTCHAT_CHECK": check,
             }
             process = await asyncio.create_subprocess_exec(
-                "haproxy", "-db", "-f", CONFIGURATION, env={**os.environ, **seen}, pass_fds=[door.fileno()]
+                *("haproxy", "-db", "-f", CONFIGURATION, "-f", statistics),
+                env={**os.environ, **seen},
+                pass_fds=[door.fileno(), told.fileno()],
             )
             try:
-                yield f"127.0.0.1:{door.getsockname()[1]}", one, two
+                balancer = Balancer(f"127.0.0.1:{door.getsockname()[1]}", told.getsockname()[1])
+                yield balancer, one, two
             finally:
                 process.kill()
                 await process.wait()
@@ -88,14 +118,14 @@ async def session(address: str, **options):
     return client, json.loads(await asyncio.wait_for(client.recv(), 20))
 
 
-async def test_sessions_are_spread_and_a_drained_worker_gets_no_new_ones():
-    async with balanced(10) as (address, one, two):
-        clients = [(await session(address))[0] for _ in range(4)]
+async def test_sessions_are_spread_and_a_drained_worker_gets_no_new_ones(tmp_path):
+    async with balanced(tmp_path, 10) as (balancer, one, two):
+        clients = [(await session(balancer.address))[0] for _ in range(4)]
         assert (await one.live(), await two.live()) == (2, 2)
 
         one.process.send_signal(signal.SIGTERM)
         await one.told("draining")
-        clients += [(await session(address))[0] for _ in range(3)]
+        clients += [(await session(balancer.address))[0] for _ in range(3)]
         assert (await one.live(), await two.live()) == (2, 5)
 
         for client in clients:  # those that were there go on
@@ -104,29 +134,57 @@ async def test_sessions_are_spread_and_a_drained_worker_gets_no_new_ones():
             await client.close()
         assert (await one.told("drained"))["sessions_closed"] == 0
         assert await asyncio.wait_for(one.process.wait(), 20) == 0
-        client, created = await session(address)
+        client, created = await session(balancer.address)
         assert created["type"] == "session.created"
         await client.close()
 
 
-async def test_a_full_worker_s_503_is_tried_again_on_the_other():
-    async with balanced(2) as (address, one, two):
+async def test_the_check_takes_out_a_worker_that_drains_and_takes_its_successor_in(tmp_path):
+    async with balanced(tmp_path, 10, "50ms") as (balancer, one, two):
+        for name in ("one", "two"):
+            await balancer.sees(name, "UP", "L7OK", "200")
+        clients = [(await session(balancer.address))[0] for _ in range(2)]
+        assert (await one.live(), await two.live()) == (1, 1)
+
+        one.process.send_signal(signal.SIGTERM)
+        await balancer.sees("one", "DOWN", "L7STS", "503")
+        clients += [(await session(balancer.address))[0] for _ in range(3)]
+        assert (await one.live(), await two.live()) == (1, 4)
+        assert "rtchat_refused_total{" not in (await one.get("/metrics")).text  # nobody was sent there first
+
+        for client in clients:  # those that were there go on
+            await client.send('{"type":"input_audio_buffer.clear"}')
+            assert json.loads(await client.recv())["type"] == "input_audio_buffer.cleared"
+            await client.close()
+        assert (await one.told("drained"))["sessions_closed"] == 0
+        assert await asyncio.wait_for(one.process.wait(), 20) == 0
+
+        async with worker(10, int(one.address.split(":")[1])) as successor:
+            await balancer.sees("one", "UP", "L7OK", "200")
+            clients = [(await session(balancer.address))[0] for _ in range(2)]
+            assert (await successor.live(), await two.live()) == (1, 1)
+            for client in clients:
+                await client.close()
+
+
+async def test_a_full_worker_s_503_is_tried_again_on_the_other(tmp_path):
+    async with balanced(tmp_path, 2) as (balancer, one, two):
         clients = [(await session(one.address))[0] for _ in range(2)]  # past the balancer, which knows of none
-        clients += [(await session(address))[0] for _ in range(2)]
+        clients += [(await session(balancer.address))[0] for _ in range(2)]
         assert (await one.live(), await two.live()) == (2, 2)
         assert 'rtchat_refused_total{reason="full"}' in (await one.get("/metrics")).text
 
         with pytest.raises(InvalidStatus) as refused:
-            await session(address)
+            await session(balancer.address)
         answer = refused.value.response
         assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
         for client in clients:
             await client.close()
 
 
-async def test_a_client_secret_leads_to_the_worker_that_knows_it():
-    async with balanced(10) as (address, *_):
-        openai = AsyncOpenAI(api_key="any", base_url=f"http://{address}/v1", max_retries=0)
+async def test_a_client_secret_leads_to_the_worker_that_knows_it(tmp_path):
+    async with balanced(tmp_path, 10) as (balancer, *_):
+        openai = AsyncOpenAI(api_key="any", base_url=f"http://{balancer.address}/v1", max_retries=0)
         async with openai:
             for number in range(4):
                 asked = {"type": "realtime", "instructions": f"Be number {number}."}
@@ -135,7 +193,7 @@ async def test_a_client_secret_leads_to_the_worker_that_knows_it():
                     {"additional_headers": {"Authorization": f"Bearer {secret}"}},
                     {"subprotocols": ["realtime", f"openai-insecure-api-key.{secret}"]},
                 ):
-                    client, created = await session(address, **shown)
+                    client, created = await session(balancer.address, **shown)
                     assert created["type"] == "session.created", created
                     assert created["session"]["instructions"] == f"Be number {number}."
                     await client.close()
