@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Iterable
+import logging
+from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from starlette.applications import Starlette
-from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocketDisconnect
@@ -19,10 +19,9 @@ from rtchat.protocol import wire
 from rtchat.protocol.client_events import SessionUpdate
 from rtchat.protocol.server_events import ErrorEvent
 from rtchat.protocol.translation import TranslationUpdate
-from rtchat.server import dialect, mcp_client
+from rtchat.server import dialect, mcp_client, rest
 from rtchat.server.beta import Beta
 from rtchat.server.client_secrets import (
-    MAX_BODY,
     PREFIX,
     ClientSecrets,
     Preset,
@@ -51,9 +50,11 @@ if TYPE_CHECKING:
 
     from rtchat.server.engines.registry import Engines
 
+LOG = logging.getLogger(__name__)
 MCP_OFF = "This server calls no MCP servers: it must be started with --allow-mcp, or listen on this machine only."
 _BETA_PROTOCOL = "openai-beta.realtime-v1"
 SECRET_HEADER = "rtchat-client-secret"
+_SECRETS = ("/v1/realtime/client_secrets", "/v1/realtime/translations/client_secrets")
 _OLD_SECRETS = ("/v1/realtime/sessions", "/v1/realtime/transcription_sessions")
 
 
@@ -97,15 +98,14 @@ class Server:
             routes=[
                 Route("/healthz", self._health),
                 Route("/readyz", self._ready),
-                Route("/metrics", self._metrics),
-                Route("/v1/pool", self._pool),
-                Route("/v1/realtime/client_secrets", self._create_secret, methods=["POST"]),
-                Route("/v1/realtime/translations/client_secrets", self._create_secret, methods=["POST"]),
-                *(Route(path, self._create_old_secret, methods=["POST"]) for path in _OLD_SECRETS if beta),
+                self._with_key("/metrics", self._metrics),
+                self._with_key("/v1/pool", self._pool),
+                *(self._with_key(path, self._create_secret, "POST") for path in _SECRETS),
+                *(self._with_key(path, self._create_old_secret, "POST") for path in _OLD_SECRETS if beta),
                 WebSocketRoute("/v1/realtime", self._session),
                 WebSocketRoute("/v1/realtime/translations", self._session),
             ],
-            exception_handlers={404: _no_such_url, 405: _no_such_url, 500: _mistake},
+            exception_handlers=rest.HANDLERS,
         )
 
     async def close(self) -> None:
@@ -128,39 +128,35 @@ class Server:
             return JSONResponse({"status": "ready"})
         return JSONResponse({"status": refusal.reason}, 503, {"Retry-After": str(RETRY_AFTER_S)})
 
-    async def _metrics(self, request: Request) -> Response:
-        try:
+    def _with_key(self, path: str, answer: Callable[[Request], Awaitable[Response]], method: str = "GET") -> Route:
+        """A route for those who show a key."""
+
+        async def checked(request: Request) -> Response:
             self._keys.check(request, shown_key(request))
-        except Rejected as rejected:
-            return rest_error(rejected)
+            return await answer(request)
+
+        return Route(path, checked, methods=[method])
+
+    async def _metrics(self, _request: Request) -> Response:
         return Response(self.metrics.text(), media_type=MEDIA_TYPE)
 
-    async def _pool(self, request: Request) -> Response:
-        try:
-            self._keys.check(request, shown_key(request))
-        except Rejected as rejected:
-            return rest_error(rejected)
+    async def _pool(self, _request: Request) -> Response:
         return JSONResponse(self.door.pool())
 
     async def _create_secret(self, request: Request) -> Response:
-        try:
-            self._keys.check(request, shown_key(request))
-            secret, session = self._secret(await body_of(request), "translations" in request.url.path)
-        except Rejected as rejected:
-            return rest_error(rejected)
+        secret, session = self._secret(await rest.body_of(request), "translations" in request.url.path)
         answer = {"value": secret.value, "expires_at": secret.expires_at, "session": session}
         return JSONResponse(answer, headers={SECRET_HEADER: secret.value})  # so a balancer can know whose it is
 
     async def _create_old_secret(self, request: Request) -> Response:
         """The beta's: the session with the key in it."""
         try:
-            self._keys.check(request, shown_key(request))
-            raw = json_object(await body_of(request))
+            raw = json_object(await rest.body_of(request))
             asked = dialect.secret_request(raw, transcription="transcription" in request.url.path)
             temperature = dialect.temperature({"type": "session.update", "session": raw})
             secret, session = self._secret(json.dumps(asked).encode(), False)
         except Rejected as rejected:
-            return rest_error(dialect.in_old_words(rejected))
+            raise dialect.in_old_words(rejected) from None
         told = dialect.session_to_client(session)
         if session["type"] == "realtime":
             told["temperature"] = temperature or dialect.DEFAULT_TEMPERATURE
@@ -188,7 +184,7 @@ class Server:
             return
         staged = self._stage.open(socket.query_params.get("chaos"), allowed=not self._keys)
         if staged.refusal is not None:
-            await socket.send_denial_response(on_purpose(staged.refusal))
+            await socket.send_denial_response(rest.on_purpose(staged.refusal))
             return
         translation = "translations" in socket.url.path
         with self.door.visit("translation" if translation else "realtime") as visit:
@@ -220,7 +216,7 @@ class Server:
         """HTTP 503, before the upgrade: a balancer can try the next server, which it cannot after it."""
         self.metrics.refused(refusal.reason)
         self._journal.write("refused", reason=refusal.reason)
-        await socket.send_denial_response(unavailable(refusal))
+        await socket.send_denial_response(rest.unavailable(refusal))
 
     def _let_in(self, socket: WebSocket, translation: bool) -> Preset | None:
         """Look at the key; what the session starts with, where it is a client secret.
@@ -285,6 +281,8 @@ class Server:
         live.tally.tell = tell
         try:
             await live.run()
+        except Exception:  # a mistake of ours, of which uvicorn says nothing here
+            LOG.exception("a session could not go on")
         finally:
             visit.live = None
             tally, age = live.tally, self.door.age(visit)
@@ -311,56 +309,6 @@ async def accept(socket: WebSocket) -> None:
     """Upgrade; a browser offers its key as a subprotocol beside `realtime`, and gets that one back."""
     offered = socket.scope.get("subprotocols", [])
     await socket.accept(subprotocol="realtime" if "realtime" in offered else None)
-
-
-def unavailable(refusal: Refusal) -> Response:
-    """HTTP 503 with the time after which to try again."""
-    message = f"{refusal.sentence} Try again in {RETRY_AFTER_S} s, or another server."
-    error = {"message": message, "type": "server_error", "code": refusal.reason, "param": None}
-    return JSONResponse({"error": error}, 503, {"Retry-After": str(RETRY_AFTER_S)})
-
-
-def on_purpose(status: int) -> Response:
-    """A refusal before the upgrade, because a fault is wanted."""
-    code = "rate_limit_exceeded" if status == 429 else "server_error"
-    error = {"message": "A fault on purpose: refuse.", "type": code, "code": code, "param": None}
-    return JSONResponse({"error": error}, status, {"Retry-After": "1"})
-
-
-def rest_error(rejected: Rejected) -> Response:
-    """A refusal as the REST side tells it."""
-    status = {None: 401, "invalid_api_key": 401, "invalid_origin": 403, "rate_limit_exceeded": 429}
-    detail = rejected.detail().model_dump(exclude={"event_id"})
-    return JSONResponse({"error": detail}, status.get(rejected.code, 400))
-
-
-async def body_of(request: Request) -> bytes:
-    """The body, if it is whole and not too large.
-
-    Raises:
-        Rejected: It is not.
-    """
-    body = b""
-    try:
-        async for chunk in request.stream():
-            body += chunk
-            if len(body) > MAX_BODY:
-                raise Rejected("string_above_max_length", f"The body is larger than {MAX_BODY} bytes.")
-    except ClientDisconnect:  # nobody is there to read this
-        raise Rejected("invalid_json", "The body of your request has no end.") from None
-    return body
-
-
-def _mistake(_request: Request, _error: Exception) -> Response:
-    message = "The server had an error while processing your request."
-    error = {"message": message, "type": "server_error", "code": None, "param": None}
-    return JSONResponse({"error": error}, 500)
-
-
-def _no_such_url(request: Request, _error: Exception) -> Response:
-    message = f"Invalid URL ({request.method} {request.url.path})"
-    error = {"message": message, "type": "invalid_request_error", "code": None, "param": None}
-    return JSONResponse({"error": error}, 404)
 
 
 def asks_for_beta(socket: WebSocket) -> bool:

@@ -17,9 +17,10 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from rtchat.chunk import WIRE
 from rtchat.errors import RtchatError
 from rtchat.protocol import wire
-from rtchat.protocol.server_events import ErrorDetail, ErrorEvent
+from rtchat.protocol.server_events import ErrorEvent
 from rtchat.server.clock import REAL
 from rtchat.server.dialogue import signals as sig
+from rtchat.server.dialogue.refusals import MISTAKE
 from rtchat.server.dialogue.sound import Rate
 from rtchat.server.ears import Ears
 from rtchat.server.engines.base import WordMark
@@ -37,13 +38,6 @@ if TYPE_CHECKING:
     from rtchat.server.engines.registry import Engines
 
 LOG = logging.getLogger(__name__)
-_MISTAKE = ErrorDetail(
-    type="server_error",
-    code=None,
-    message="The server had an error while processing your request.",
-    param=None,
-    event_id=None,
-)
 DETECTED_AT_ONCE = 3072
 """Bytes of sound (64 ms, two windows) between two looks at the event loop."""
 
@@ -157,7 +151,7 @@ class Live:
                 await self._run(self._machine.receive(sig.BinaryFrame() if text is None else sig.Frame(text)))
             except Exception:  # a mistake of ours costs one event, not the conversation
                 LOG.exception("an event could not be handled")
-                self._do(sig.Emit(ErrorEvent(event_id="event_mistake", error=_MISTAKE)))
+                self._do(sig.Emit(ErrorEvent(event_id="event_mistake", error=MISTAKE)))
             await self._settle()
 
     async def _settle(self) -> None:

@@ -88,14 +88,14 @@ async def embedded(
     Raises:
         UsageError: It cannot listen there, or there is no engine of that name.
     """
-    async with _running(config or ServerConfig(), engines) as (url, _, _):
+    async with _running(config or ServerConfig(), engines) as (url, *_):
         yield url
 
 
 @asynccontextmanager
 async def _running(
     config: ServerConfig, engines: registry.Engines | None
-) -> AsyncIterator[tuple[str, Server, Journal]]:
+) -> AsyncIterator[tuple[str, Server, Journal, registry.Engines]]:
     encryption = tls.context(config.tls) if config.tls else None
     used = engines or build(config)
     journal = Journal(config.log)
@@ -111,7 +111,7 @@ async def _running(
     async with _ending(None if engines else used):
         with listening(config) as listener, closing(journal):
             async with _listening_on(listener, server, config, encryption) as url:
-                yield url, server, journal
+                yield url, server, journal, used
 
 
 async def serve(config: ServerConfig, *, engines: registry.Engines | None = None) -> signal.Signals:
@@ -130,8 +130,7 @@ async def serve(config: ServerConfig, *, engines: registry.Engines | None = None
     for number in (signal.SIGINT, signal.SIGTERM):
         with contextlib.suppress(NotImplementedError):  # Windows: Ctrl-C arrives as KeyboardInterrupt
             loop.add_signal_handler(number, signals.put_nowait, number)
-    used = engines or build(config)
-    async with _ending(None if engines else used), _running(config, used) as (url, server, journal):
+    async with _running(config, engines) as (url, server, journal, used):
         print(f"Listening on {url}/realtime", file=sys.stderr, flush=True)
         if config.tls and config.tls.authority:
             print(_TRUST.format(config.tls.authority), file=sys.stderr, flush=True)

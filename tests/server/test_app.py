@@ -9,7 +9,7 @@ import httpx
 import pytest
 from openai import AsyncOpenAI
 from starlette.testclient import TestClient
-from websockets.exceptions import InvalidStatus
+from websockets.exceptions import ConnectionClosedError, InvalidStatus
 
 from rtchat.errors import EngineError
 from rtchat.server.app import Server, new_id
@@ -214,6 +214,18 @@ def test_a_mistake_of_the_server_s_is_told_as_the_api_tells_it(engines, monkeypa
     monkeypatch.setattr(Door, "pool", lambda _: 1 / 0)
     answer = TestClient(Server(engines).app, raise_server_exceptions=False).get("/v1/pool")
     assert (answer.status_code, answer.json()["error"]["type"]) == (500, "server_error")
+
+
+async def test_a_mistake_that_ends_a_session_is_in_the_log(engines, connect, monkeypatch, caplog):
+    async def mistaken(_):
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("rtchat.server.live.Live.run", mistaken)
+    async with embedded(engines=engines) as url:
+        with pytest.raises(ConnectionClosedError):
+            async with connect(url):
+                pass
+    assert "ZeroDivisionError" in caplog.text
 
 
 async def test_the_journal_has_a_line_for_each_and_no_content(engines, connect):

@@ -9,6 +9,8 @@ from rtchat.protocol.server_events import ErrorDetail
 
 LONGEST_ECHO = 200
 """Characters of a wrong value that are told back."""
+MISTAKE = ErrorDetail(type="server_error", message="The server had an error while processing your request.")
+"""What is told of a mistake of the server's own."""
 
 
 class Rejected(Exception):
