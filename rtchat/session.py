@@ -43,7 +43,7 @@ from rtchat.conversation.reaction import Reaction
 from rtchat.conversation.state import State
 from rtchat.display.base import Display
 from rtchat.display.bindings import Key
-from rtchat.errors import RtchatError, WireError
+from rtchat.errors import ConnectionLost, RtchatError, WireError
 from rtchat.link import failures
 from rtchat.link.dialers import Endpoint
 from rtchat.link.line import PATIENCE_SECONDS, Line, Lost
@@ -53,16 +53,15 @@ from rtchat.protocol.server_events import SpeechStarted
 from rtchat.recording import Recording
 from rtchat.sound_side import SoundSide
 from rtchat.tools.registry import Registry
-from rtchat.watch import Watch
+from rtchat.watch import STALL_SECONDS, Watch
 
 if TYPE_CHECKING:
     from rtchat.sound_side import OpenSound
 
-STALL_SECONDS = 60.0
-"""A server that owes an answer and says nothing at all for so long is lost."""
-
 _CUTS = (SpeechStarted, s.VoiceConfirmed, s.InterruptPressed, s.TalkPressed)
 """Inputs that may stop the loudspeaker: the machine is told first what was heard."""
+
+_SERVER_S_TURN = (State.CONNECTING, State.RECONNECTING, State.THINKING, State.SPEAKING)
 
 Lines = Callable[["Session"], AsyncGenerator[str, None]]
 """Gives typed lines, each when the conversation is ready for it; the session ends after the last is answered."""
@@ -96,7 +95,8 @@ class Session:
         keys: Keys of a terminal; None where there is none.
         recording: Where the session is written down; None for nowhere.
         linger: Awaited when the input has ended, before the session may: a timer may still run.
-        stall_seconds: See `STALL_SECONDS`.
+        attended: A person is there, who can interrupt an answer that never ends.
+        stall_seconds: See `watch.STALL_SECONDS`.
         patience_seconds: How long a broken connection is dialled again.
         open_sound: Makes the sound; for benches that look into it.
 
@@ -116,12 +116,12 @@ class Session:
         keys: Keys | None = None,
         recording: Recording | None = None,
         linger: Callable[[], Awaitable[None]] | None = None,
+        attended: bool = False,
         stall_seconds: float = STALL_SECONDS,
         patience_seconds: float = PATIENCE_SECONDS,
         open_sound: OpenSound = Sound,
     ) -> None:
         self.idle = asyncio.Event()
-        self.controls = self._make_controls(plan, display, keys)
         self._plan = plan
         self._endpoint = endpoint
         self._display = display
@@ -130,6 +130,8 @@ class Session:
         self._keys = keys
         self._recording = recording
         self._linger = linger
+        self._attended = attended
+        self._input_over = False
         self._ledger = Ledger(plan.price, plan.transcription_model)
         self._reaction = Reaction()
         self._began = time.monotonic()
@@ -139,6 +141,7 @@ class Session:
         self._side = SoundSide(
             plan, display, show=self._show, feed=self.feed, tap=tap, typed=keys is not None, open_sound=open_sound
         )
+        self.controls = self._make_controls(plan, display, keys)
         on_frame = self._note_frame if recording is not None else None
         self._line = Line(endpoint, on_frame=on_frame, patience=patience_seconds)
         self._watch = Watch(
@@ -146,6 +149,7 @@ class Session:
             endpoint.label,
             owed=self._is_owed,
             stall_seconds=stall_seconds,
+            on_stall=self._stalled,
             on_tick=self._check_limits,
         )
         self._machine = self._make_machine("none")
@@ -203,11 +207,7 @@ class Session:
         self._show(StateChanged(self._state))
 
     def _make_controls(self, plan: Plan, display: Display, keys: Keys | None) -> Controls:
-        talk = plan.rules.push_to_talk
-
-        def mute(muted: bool) -> None:
-            self._sound.mute(muted)
-
+        talk, mute = plan.rules.push_to_talk, self._sound.mute
         return Controls(self.feed, self._finish, display, mute=mute, push_to_talk=talk, present=keys is not None)
 
     def _make_machine(self, echo: Echo) -> Conversation | Interpreter:
@@ -368,14 +368,14 @@ class Session:
     async def _end_input(self) -> None:
         if self._linger is not None:
             await self._linger()
+        self._input_over = True
+        self._watch.sign()
         self.feed(s.InputEnded())
 
     async def _take_keys(self, keys: Keys) -> None:
         async with aclosing(keys()) as pressed:
             async for key in pressed:
                 self.controls.press(key)
-
-    # --- small things -------------------------------------------------------------------------------------
 
     def _now(self) -> float:
         return time.monotonic() - self._began
@@ -385,7 +385,13 @@ class Session:
         return self._side.sound
 
     def _is_owed(self) -> bool:
-        return self._state in (State.CONNECTING, State.THINKING, State.SPEAKING) and not self._calls
+        return (self._input_over or self._state in _SERVER_S_TURN) and not self._calls
+
+    def _stalled(self, error: ConnectionLost) -> None:
+        """The end, but for a person who can interrupt the answer."""
+        if not self._attended or self._input_over or self._state not in (State.THINKING, State.SPEAKING):
+            raise error
+        self._show(ErrorTold("stalled", error.message, "Interrupt it and ask again, or wait.", fatal=False))
 
     def _note_frame(self, direction: Literal["sent", "received"], frame: str | bytes, event: Any) -> None:
         if self._recording is not None:

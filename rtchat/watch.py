@@ -21,6 +21,9 @@ half a minute: too late for somebody who waits for an answer.
 IDLE_SECONDS = 5.0
 """The same where it owes nothing: the user may be speaking to a dead network, and think that the model listens."""
 
+STALL_SECONDS = 60.0
+"""A server that owes something and says nothing at all for so long is lost; a person is told, and may wait."""
+
 PING_SECONDS = 4.0
 """How long it may take to say so. A ping is answered by the server's socket, however long its model thinks."""
 
@@ -35,7 +38,8 @@ class Watch:
         line: The line.
         name: The server in a sentence.
         owed: Whether the server owes us something now.
-        stall_seconds: A server that owes us something, answers pings and says nothing else for so long is lost.
+        stall_seconds: A server that owes us something, answers pings and says nothing else for so long has stalled.
+        on_stall: Given the error that this is, once until a sign of life. It raises it, or lets the session go on.
         on_tick: Called at every tick.
     """
 
@@ -46,24 +50,28 @@ class Watch:
         *,
         owed: Callable[[], bool],
         stall_seconds: float,
+        on_stall: Callable[[ConnectionLost], None],
         on_tick: Callable[[], None],
     ) -> None:
         self._line = line
         self._name = name
         self._owed = owed
         self._stall_seconds = stall_seconds
+        self._on_stall = on_stall
         self._on_tick = on_tick
+        self._stalled = False
         self._last_sign = self._last_proof = time.monotonic()
 
     def sign(self) -> None:
         """A sign of life: an event, the moment at which one became due, sound that plays and hides a pause."""
         self._last_sign = time.monotonic()
+        self._stalled = False
 
     async def run(self) -> None:
         """Look at every tick, until cancelled.
 
         Raises:
-            ConnectionLost: The server has stalled.
+            ConnectionLost: The server has stalled, and that is not forgiven.
         """
         tick, clock = min(TICK_SECONDS, self._stall_seconds / 4), _Clock()
         while True:
@@ -84,11 +92,10 @@ class Watch:
             ConnectionLost: As `run`.
         """
         owed, now = self._owed(), time.monotonic()
-        if owed and now - self._last_sign > self._stall_seconds:
-            raise ConnectionLost(
-                f"{self._name} has said nothing for {self._stall_seconds:g} seconds.",
-                hint="Try again, or another server.",
-            )
+        if owed and now - self._last_sign > self._stall_seconds and not self._stalled:
+            self._stalled = True
+            said = f"{self._name} has said nothing for {self._stall_seconds:g} seconds."
+            self._on_stall(ConnectionLost(said, hint="Try again, or another server."))
         quiet = now - max(self._last_sign, self._last_proof)
         return self._line.behind or quiet > (QUIET_SECONDS if owed else IDLE_SECONDS)
 

@@ -559,6 +559,101 @@ async def test_a_server_that_stops_talking_is_lost_after_a_while():
     assert isinstance(outcome.error, ConnectionLost) and "the test server has said nothing" in outcome.error.message
 
 
+async def never_ends(socket):
+    """A response that begins, and is over only when it is cancelled."""
+    await greet(socket)
+    await until_asked(socket)
+    await begin(socket, "Once upon a time")
+    async for frame in socket:
+        if json.loads(frame)["type"] == "response.cancel":
+            response = {"id": "resp_1", "status": "cancelled", "output": []}
+            await socket.send(json.dumps({"type": "response.done", "response": response}))
+
+
+async def begin(socket, words):
+    """The beginning of an answer in words."""
+    response = {"id": "resp_1", "status": "in_progress", "output": []}
+    where = {"response_id": "resp_1", "item_id": "item_1", "output_index": 0, "content_index": 0}
+    await socket.send(json.dumps({"type": "response.created", "response": response}))
+    await socket.send(json.dumps({"type": "response.output_text.delta", **where, "delta": words}))
+
+
+async def test_an_answer_that_never_ends_is_the_end_where_nobody_can_interrupt_it(tmp_path):
+    recording = Recording.start(tmp_path / "kept", {})
+    async with server_that(never_ends) as endpoint:
+        outcome, display = await run(
+            a_plan(), endpoint=endpoint, lines=typed("tell me"), recording=recording, stall_seconds=0.2
+        )
+    assert isinstance(outcome.error, ConnectionLost) and "has said nothing" in outcome.error.message
+    assert display.said() == ["Once upon a time"] and display.of(n.SessionEnded) == [outcome.ended]
+    assert json.loads((recording.folder / "session.json").read_text())["ended"]
+
+
+async def test_a_person_is_told_of_it_and_can_interrupt():
+    display = Collected()
+
+    async def lines(session):
+        await session.idle.wait()
+        yield "tell me"
+        await display.until(lambda d: d.of(n.ErrorTold))
+        session.feed(s.InterruptPressed())
+        await session.idle.wait()
+        session.leave()
+
+    async with server_that(never_ends) as endpoint, asyncio.timeout(60):
+        outcome, _ = await run(
+            a_plan(), endpoint=endpoint, display=display, lines=lines, attended=True, stall_seconds=0.2
+        )
+    assert (outcome.error, outcome.ended.reason) == (None, "quit")
+    (told,) = display.of(n.ErrorTold)
+    assert (told.code, told.hint, told.fatal) == ("stalled", "Interrupt it and ask again, or wait.", False)
+    assert told.message == "the test server has said nothing for 0.2 seconds."
+
+
+@pytest.mark.parametrize("again", [False, True])
+async def test_a_server_that_never_takes_the_session_is_lost_though_somebody_waits(again):
+    async def greets(socket):
+        await socket.send(json.dumps({"type": "session.created", "session": SESSION}))
+        await socket.wait_closed()
+
+    async def restarts(socket):
+        await greet(socket)
+        await socket.close(1012)
+
+    servers = [restarts, greets] if again else [greets]
+    async with server_that(one_after_the_other(*servers)) as endpoint, asyncio.timeout(60):
+        outcome, _ = await run(a_plan(), endpoint=endpoint, lines=typed("hello"), attended=True, stall_seconds=2.0)
+    assert isinstance(outcome.error, ConnectionLost) and "has said nothing" in outcome.error.message
+
+
+async def test_words_that_are_never_written_down_end_a_file(tmp_path):
+    with wave.open(str(tmp_path / "q.wav"), "wb") as file:
+        file.setparams((1, 2, 24_000, 0, "NONE", ""))
+        file.writeframes(bytes(4800))
+    session = {"type": "transcription", "id": "sess_1"}
+
+    async def handler(socket):
+        await socket.send(json.dumps({"type": "session.created", "session": session}))
+        await socket.recv()
+        await socket.send(json.dumps({"type": "session.updated", "session": session}))
+        item = {"id": "U", "type": "message", "role": "user", "status": "completed",
+                "content": [{"type": "input_audio", "transcript": None}]}  # fmt: skip
+        for event in (
+            {"type": "input_audio_buffer.speech_started", "item_id": "U", "audio_start_ms": 0},
+            {"type": "input_audio_buffer.speech_stopped", "item_id": "U", "audio_end_ms": 100},
+            {"type": "input_audio_buffer.committed", "item_id": "U", "previous_item_id": None},
+            {"type": "conversation.item.added", "item": item, "previous_item_id": None},
+        ):
+            await socket.send(json.dumps(event))
+        async for _ in socket:
+            pass
+
+    plan = a_plan(Mode.TRANSCRIBE, input_wav=tmp_path / "q.wav")
+    async with server_that(handler) as endpoint, asyncio.timeout(60):
+        outcome, _ = await run(plan, endpoint=endpoint, stall_seconds=0.3)
+    assert isinstance(outcome.error, ConnectionLost) and "has said nothing" in outcome.error.message
+
+
 async def test_a_user_who_thinks_for_long_does_not_make_the_server_look_dead():
     async def handler(socket):
         await greet(socket)

@@ -34,13 +34,19 @@ def _in_haste(monkeypatch):
     monkeypatch.setattr(watch_module, "QUIET_SECONDS", 0.05)
 
 
+def fail(error):
+    raise error
+
+
 @pytest.fixture
 async def watching():
     """Begin to watch a line; ended with the test."""
     tasks = []
 
-    def begin(line, *, owed, stall_seconds=60.0):
-        watch = Watch(line, "the server", owed=owed, stall_seconds=stall_seconds, on_tick=lambda: None)
+    def begin(line, *, owed, stall_seconds=60.0, on_stall=fail):
+        watch = Watch(
+            line, "the server", owed=owed, stall_seconds=stall_seconds, on_stall=on_stall, on_tick=lambda: None
+        )
         tasks.append(asyncio.create_task(watch.run()))
         return watch, tasks[-1]
 
@@ -90,6 +96,20 @@ async def test_a_server_that_only_answers_pings_has_stalled(watching):
         await asyncio.wait_for(task, 5)
 
 
+async def test_a_stall_that_is_forgiven_is_told_once_until_the_server_talks_again(watching):
+    told = asyncio.Queue()
+    line = Line()
+    watch, task = watching(line, owed=lambda: True, stall_seconds=0.2, on_stall=told.put_nowait)
+    async with asyncio.timeout(10):
+        first = await told.get()
+        line.checked.clear()
+        await line.checked.wait()  # it is looked after all the same
+        assert told.empty()
+        watch.sign()
+        assert (await told.get()).message == first.message == "the server has said nothing for 0.2 seconds."
+    assert not task.done()
+
+
 async def test_after_a_suspension_the_line_is_checked_at_once(watching, monkeypatch):
     """A wall clock that jumps by an hour, and a monotonic one that stood still: what Linux shows to who wakes."""
     line = Line()
@@ -113,7 +133,8 @@ class Line:
         print("checked", flush=True)
 
 async def main():
-    watch = Watch(Line(), "x", owed=lambda: False, stall_seconds=60.0, on_tick=lambda: print("tick", flush=True))
+    watch = Watch(Line(), "x", owed=lambda: False, stall_seconds=60.0, on_stall=None,
+                  on_tick=lambda: print("tick", flush=True))
     await watch.run()
 
 asyncio.run(main())

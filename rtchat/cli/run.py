@@ -120,15 +120,17 @@ async def _run(plan: Plan, display: Display, prompt: str | None) -> Outcome:
             if unasked and plan.parts.session is SessionKind.CONVERSATION:
                 offer = ollama.offer(await ollama.models())
                 plan = replace(plan, news=(*plan.news, *([offer] if offer else [])))
+        lines, keys = _lines(plan, prompt), _keys(plan)
         session = Session(
             plan,
             plan.endpoint(embedded_url),
             display,
             tools=registry,
-            lines=_lines(plan, prompt),
-            keys=_keys(plan),
+            lines=lines,
+            keys=keys,
             recording=_recording(plan, display),
             linger=builtin.timers_ended,
+            attended=keys is not None or lines is _prompted,
         )
         return await session.run()
 

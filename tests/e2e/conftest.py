@@ -69,14 +69,24 @@ def start(world: Path) -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
                 stream.close()
 
 
+def _with(**defaults: float) -> list[str]:
+    lines = (
+        "import sys\nfrom rtchat.session import Session\nfrom rtchat.cli import main\n"
+        f"Session.__init__.__kwdefaults__.update({defaults!r})\nsys.argv[0] = 'rtchat'\nmain()\n"
+    )
+    return [sys.executable, "-c", lines]
+
+
 @pytest.fixture
 def impatient() -> list[str]:
     """The program, which dials a lost server again for a second only."""
-    lines = (
-        "import sys\nfrom rtchat.session import Session\nfrom rtchat.cli import main\n"
-        "Session.__init__.__kwdefaults__['patience_seconds'] = 1.0\nsys.argv[0] = 'rtchat'\nmain()\n"
-    )
-    return [sys.executable, "-c", lines]
+    return _with(patience_seconds=1.0)
+
+
+@pytest.fixture
+def hasty() -> list[str]:
+    """The program, which waits two seconds only for a server that owes something."""
+    return _with(stall_seconds=2.0)
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import wave
 
 import pytest
@@ -112,6 +113,34 @@ def test_an_answer_that_never_ends_can_be_interrupted_by_speech(rtchat, tmp_path
         endings = [event["response"]["status"] for event in server.sent if event["type"] == "response.done"]
     assert (ran.code, endings) == (0, ["cancelled", "completed"]), ran
     assert "Stopped." in ran.out
+
+
+@pytest.mark.parametrize("mode", ["a pipe", "a prompt", "a file"])
+def test_an_answer_that_never_ends_ends_where_nobody_can_interrupt_it(rtchat, recording, tmp_path, hasty, mode):
+    with wave.open(str(tmp_path / "in.wav"), "wb") as said:
+        said.setparams((1, 2, 24_000, 0, "NONE", ""))
+        said.writeframes(babble(0.6, before=0.1))
+    files = ["--input-wav", str(tmp_path / "in.wav"), "--output-wav", str(tmp_path / "out.wav")]
+    asked = {"a pipe": ["text"], "a prompt": ["text", "tell me a story"], "a file": ["interactive", *files]}[mode]
+    with RealtimeServer([{"hear": "tell me a story", "say": "Once."}], chaos="never-ends") as server:
+        arguments = [*asked, "--server", server.url, "--json", "--record"]
+        ran = rtchat(*arguments, stdin="tell me a story\nand another\n", command=hasty)
+    *_, closed, end = [json.loads(line) for line in ran.out.splitlines()]
+    assert ran.code == 3 and ran.err.endswith("has said nothing for 2 seconds. Try again, or another server.\n")
+    assert closed["state"] == "closed" and (end["type"], end["reason"]) == ("end", "error")
+    recording()
+    if mode == "a file":
+        with wave.open(str(tmp_path / "out.wav"), "rb") as heard:
+            assert any(heard.readframes(heard.getnframes()))
+
+
+def test_a_file_whose_words_are_never_written_down_ends(rtchat, tmp_path, hasty):
+    with wave.open(str(tmp_path / "in.wav"), "wb") as said:
+        said.setparams((1, 2, 24_000, 0, "NONE", ""))
+        said.writeframes(babble(0.6, before=0.1))
+    with RealtimeServer([{"hear": "tell me a story"}], chaos="no-transcript") as server:
+        ran = rtchat("transcribe", "--wav", str(tmp_path / "in.wav"), "--server", server.url, command=hasty)
+    assert (ran.code, ran.out, ran.err.count("\n")) == (3, "", 1), ran
 
 
 def test_a_recording_of_ours_is_played(rtchat, recording):
