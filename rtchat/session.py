@@ -355,6 +355,7 @@ class Session:
 
     async def _capture(self) -> None:
         await self._side.capture(self.idle)
+        await self._side.be_silent(lambda: self._state == State.HEARING)
         await self._end_input()
 
     async def _take_lines(self, lines: Lines) -> None:

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 
 from rtchat.audio import soundchecks
 from rtchat.audio.devices import Side
+from rtchat.audio.microphone import CHUNK_MS
 from rtchat.audio.sound import Caution, Sound, SoundRequest
+from rtchat.chunk import WIRE
 from rtchat.conversation import signals as s
 from rtchat.conversation.notices import ErrorTold, Notice
 from rtchat.display.base import Display
@@ -29,6 +31,9 @@ NOT_CANCELLED = (
 """For the user, where a sound check recommends half duplex."""
 
 METER_SECONDS = 0.1
+
+SILENCE_SECONDS = 30.0
+"""Far longer than a turn waits for its end: 8 s under `semantic_vad` of low eagerness."""
 
 
 class SoundSide:
@@ -135,6 +140,18 @@ class SoundSide:
             self._feed(heard)
         if one_turn:
             self._feed(s.TalkReleased())
+
+    async def be_silent(self, while_heard: Callable[[], bool]) -> None:
+        """Go on with silence after a file, in real time, for `SILENCE_SECONDS` at most.
+
+        Args:
+            while_heard: The server takes the user to be speaking: only silence ends that.
+        """
+        for _ in range(round(SILENCE_SECONDS * 1000 / CHUNK_MS)):
+            if not while_heard() or self.plan.translation is not None:  # an interpreter waits for no silence
+                return
+            self._feed(s.Captured(WIRE.silence(CHUNK_MS)))
+            await asyncio.sleep(CHUNK_MS / 1000)
 
     async def follow(self, played: Callable[[], None]) -> None:
         """Tell what the devices report, until the sound is closed.

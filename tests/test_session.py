@@ -12,6 +12,8 @@ from datetime import date
 import pytest
 from websockets.asyncio.server import serve
 
+from rtchat import sound_side
+from rtchat.audio import files
 from rtchat.conversation import notices as n
 from rtchat.conversation import signals as s
 from rtchat.display.bindings import Action, Key
@@ -624,6 +626,39 @@ async def test_a_server_that_never_takes_the_session_is_lost_though_somebody_wai
     async with server_that(one_after_the_other(*servers)) as endpoint, asyncio.timeout(60):
         outcome, _ = await run(a_plan(), endpoint=endpoint, lines=typed("hello"), attended=True, stall_seconds=2.0)
     assert isinstance(outcome.error, ConnectionLost) and "has said nothing" in outcome.error.message
+
+
+@pytest.mark.parametrize("ends", [True, False])
+async def test_a_file_is_followed_by_silence_until_the_server_has_heard_the_end(tmp_path, monkeypatch, ends):
+    """A turn ends after 8 s of silence under `semantic_vad` of low eagerness; the file gives fewer."""
+    monkeypatch.setattr(files, "TRAILING_SILENCE_MS", 100)
+    monkeypatch.setattr(sound_side, "SILENCE_SECONDS", 2.0)
+    with wave.open(str(tmp_path / "q.wav"), "wb") as file:
+        file.setparams((1, 2, 24_000, 0, "NONE", ""))
+        file.writeframes(bytes(4800))
+
+    async def handler(socket):
+        await greet(socket)
+        await socket.send(
+            json.dumps({"type": "input_audio_buffer.speech_started", "item_id": "U", "audio_start_ms": 0})
+        )
+        appended = 0
+        async for frame in socket:
+            appended += len(json.loads(frame)["audio"]) * 3 // 4
+            if appended >= 48_000 and ends:
+                break
+        for name, more in (("speech_stopped", {"audio_end_ms": 9}), ("committed", {"previous_item_id": None})):
+            await socket.send(json.dumps({"type": f"input_audio_buffer.{name}", "item_id": "U", **more}))
+        await answer(socket, "Twelve.")
+        await socket.wait_closed()
+
+    plan = a_plan(Mode.INTERACTIVE, input_wav=tmp_path / "q.wav", output_wav=tmp_path / "a.wav")
+    async with server_that(handler) as endpoint, asyncio.timeout(60):
+        outcome, display = await run(plan, endpoint=endpoint, stall_seconds=1.0)
+    if ends:
+        assert (outcome.error, outcome.ended.reason, display.said()) == (None, "done", ["Twelve."])
+    else:
+        assert isinstance(outcome.error, ConnectionLost) and "has said nothing" in outcome.error.message
 
 
 async def test_words_that_are_never_written_down_end_a_file(tmp_path):
