@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from rtchat.server.dialogue.checks import Rejected
+from rtchat.server.dialogue.refusals import Rejected, wrong_type
 
 Json = dict[str, Any]
 
@@ -136,7 +136,7 @@ def temperature(raw: Json) -> float | None:
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise Rejected("invalid_type", f"Invalid type for '{path}': expected a decimal.", path)
+        raise wrong_type(path, "a decimal", value)
     if not least <= value <= most:
         above = value > most
         message = (

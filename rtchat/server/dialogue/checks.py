@@ -13,15 +13,27 @@ from pydantic import ValidationError
 from rtchat.catalog import VOICES
 from rtchat.protocol import wire
 from rtchat.protocol.client_events import ClientEvent, InputAudioAppend
-from rtchat.protocol.config import VoiceId
 from rtchat.server.dialogue.limits import bad_audio, check_limits
+from rtchat.server.dialogue.refusals import LONGEST_ECHO, wrong_type
 from rtchat.server.dialogue.refusals import Rejected as Rejected
 from rtchat.server.dialogue.refusals import invalid_value as _invalid_value
 from rtchat.server.dialogue.refusals import out_of_range as _out_of_range
 
+CUSTOM_VOICE = "voice_"
+"""How the ids of custom voices begin."""
 MAX_APPEND = 15 * 1024 * 1024
 """Bytes of sound in one append (docs: 15 MiB)."""
 
+# Beginning of pydantic's name for a wrong type -> what the API calls the right one.
+_EXPECTED = {
+    "string": "a string",
+    "int": "an integer",
+    "float": "a decimal",
+    "bool": "a boolean",
+    "list": "an array",
+    "dict": "an object",
+    "model": "an object",
+}
 _APPEND = "input_audio_buffer.append"
 
 CLIENT_TYPES = (
@@ -63,6 +75,10 @@ def load(frame: str, types: Iterable[str] = CLIENT_TYPES) -> dict[str, Any]:
     event_id = raw.get("event_id") if isinstance(raw.get("event_id"), str) else None
     if "type" not in raw:
         raise Rejected("invalid_event", "The 'type' field is missing.", event_id=event_id)
+    if not isinstance(raw["type"], str):
+        rejected = wrong_type("type", "a string", raw["type"])
+        rejected.event_id = event_id
+        raise rejected
     if raw["type"] not in types:
         raise Rejected("invalid_value", _invalid_value(raw["type"], types), "type", event_id=event_id)
     return raw
@@ -135,18 +151,20 @@ def from_validation(error: ValidationError, raw: dict[str, Any]) -> Rejected:
         return _out_of_range(path, value, context.get("ge"), context.get("le"))
     if kind == "bytes_invalid_encoding" and path.rpartition(".")[2] == "audio":
         return bad_audio(path, "an invalid value")
+    if expected := next((name for start, name in _EXPECTED.items() if kind.startswith(start)), None):
+        return wrong_type(path, expected, value)
     return Rejected("invalid_type", f"Invalid type for '{path}': {first['msg'].lower()}.", path)
 
 
-def check_voice(voice: str | VoiceId | None, param: str) -> None:
-    """A voice that this server can do.
-
-    Raises:
-        Rejected: It cannot; the sentence lists those it can.
-    """
-    name = voice.id if isinstance(voice, VoiceId) else voice
-    if name is not None and name not in VOICES:
-        raise Rejected("invalid_value", _invalid_value(name, VOICES), param)
+def _check_voice(voice: Any, path: str) -> None:
+    """One of the API's voices by name, or a custom one by its id, whatever that is."""
+    if isinstance(voice, dict):
+        if not voice["id"].startswith(CUSTOM_VOICE):
+            message = f"Invalid '{path}.id': '{voice['id'][:LONGEST_ECHO]}'. "
+            message += f"Expected an ID that begins with '{CUSTOM_VOICE}'."
+            raise Rejected("invalid_value", message, f"{path}.id")
+    elif voice is not None and voice not in VOICES:
+        raise Rejected("invalid_value", _invalid_value(voice, VOICES), path)
 
 
 def _check_session_type(raw: dict[str, Any]) -> None:
@@ -196,7 +214,7 @@ _CONTENT: Mapping[str, Mapping[str, str]] = {
 _RANGES: Mapping[str, tuple[float | None, float | None]] = {
     "session.audio.input.format.rate": (24_000, 24_000),
     "session.audio.output.format.rate": (24_000, 24_000),
-    "session.audio.input.turn_detection.threshold": (0, 1),
+    "session.audio.input.turn_detection.threshold": (0.0, 1.0),
     "session.audio.input.turn_detection.prefix_padding_ms": (0, None),
     "session.audio.input.turn_detection.silence_duration_ms": (0, None),
     "session.audio.input.turn_detection.idle_timeout_ms": (5_000, 30_000),
@@ -246,8 +264,7 @@ def _check_values(raw: dict[str, Any]) -> None:
                 f"Invalid modalities: {modalities}. Supported combinations are: ['text'] and ['audio'].",
                 f"{root}.output_modalities",
             )
-        voice = _at(raw, f"{root}.audio.output.voice")
-        check_voice(voice.get("id") if isinstance(voice, dict) else voice, f"{root}.audio.output.voice")
+        _check_voice(_at(raw, f"{root}.audio.output.voice"), f"{root}.audio.output.voice")
         for index, tool in enumerate(_at(raw, f"{root}.tools") or ()):
             _check_tool(tool, f"{root}.tools[{index}]")
     conversation = _at(raw, "response.conversation")

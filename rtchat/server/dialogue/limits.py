@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from rtchat.server.dialogue import images
-from rtchat.server.dialogue.refusals import Rejected, invalid_value, out_of_range
+from rtchat.server.dialogue.refusals import Rejected, invalid_value, out_of_range, wrong_type
 
 ID_LENGTH = 32
 """Characters of an item's id, and of a call's (reported from the live service)."""
@@ -104,7 +104,7 @@ def _check_truncation(path: str, truncation: Any) -> None:
 def _number(path: str, value: Any) -> float:
     """A number, which the types take from a string too."""
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise Rejected("invalid_type", f"Invalid type for '{path}': expected a number.", path)
+        raise wrong_type(path, "a decimal", value)
     return value
 
 

@@ -12,6 +12,15 @@ LONGEST_ECHO = 200
 MISTAKE = ErrorDetail(type="server_error", message="The server had an error while processing your request.")
 """What is told of a mistake of the server's own."""
 
+_TYPES = {
+    bool: "a boolean",
+    int: "an integer",
+    float: "a decimal",
+    str: "a string",
+    list: "an array",
+    dict: "an object",
+}
+
 
 class Rejected(Exception):
     """An event that the API refuses.
@@ -55,18 +64,25 @@ def invalid_value(value: Any, allowed: Iterable[str]) -> str:
     return f"Invalid value: '{shown}'. Supported values are: {listed}."
 
 
+def wrong_type(path: str, expected: str, value: Any) -> Rejected:
+    """The refusal of a value that is not, for example, `a string`."""
+    got = "null" if value is None else next(name for kind, name in _TYPES.items() if isinstance(value, kind))
+    return Rejected("invalid_type", f"Invalid type for '{path}': expected {expected}, but got {got} instead.", path)
+
+
 def out_of_range(path: str, value: Any, least: float | None, greatest: float | None) -> Rejected:
-    """The refusal of a number outside its range."""
+    """The refusal of a number outside its range; with floats for its ends it is one of decimals."""
     kind = "integer" if isinstance(value, int) and not isinstance(least, float) else "decimal"
     if least is not None and (not isinstance(value, int | float) or value < least):
         return Rejected(
             f"{kind}_below_min_value",
-            f"Invalid '{path}': {kind} below minimum value. Expected a value >= {least}, but got {value} instead.",
+            f"Invalid '{path}': {kind} below minimum value. Expected a value >= {least:g}, but got {value} "
+            "instead.",
             path,
         )
     return Rejected(
         f"{kind}_above_max_value",
-        f"Invalid '{path}': {kind} above maximum value. Expected a value <= {greatest}, but got {value} instead.",
+        f"Invalid '{path}': {kind} above maximum value. Expected a value <= {greatest:g}, but got {value} instead.",
         path,
     )
 

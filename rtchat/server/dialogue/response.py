@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from rtchat.catalog import DEFAULT_VOICE
 from rtchat.chunk import WIRE
 from rtchat.protocol import server_events as ev
 from rtchat.protocol.base import Event
@@ -25,6 +25,7 @@ from rtchat.protocol.config import (
 from rtchat.protocol.items import ContentPart, FunctionCallItem, McpCallItem, MessageItem
 from rtchat.server.dialogue.heard import Said
 from rtchat.server.dialogue.items import Entry, Store
+from rtchat.server.dialogue.pieces import pieces, words
 from rtchat.server.dialogue.sentences import Sentences
 from rtchat.server.dialogue.sound import Encoder
 from rtchat.server.dialogue.usage import ASSISTANT_MS_PER_TOKEN, CHARACTERS_PER_TOKEN, NOTHING, text_tokens, usage
@@ -82,9 +83,14 @@ class Plan:
         )
 
     @property
+    def shown_voice(self) -> str:
+        """The voice as a response tells it, which has no object for it (the openai package's types)."""
+        return self.voice.id if isinstance(self.voice, VoiceId) else str(self.voice)
+
+    @property
     def voice_name(self) -> str:
-        """The voice as the engine knows it."""
-        return str(self.voice.id if isinstance(self.voice, VoiceId) else self.voice)
+        """The voice as the engine knows it: no engine has a client's custom one."""
+        return DEFAULT_VOICE if isinstance(self.voice, VoiceId) else str(self.voice)
 
 
 @dataclass(slots=True)
@@ -220,7 +226,7 @@ class Answer:
         self._text_tokens += text_tokens(call.arguments)
         where: dict[str, Any] = {"response_id": self.id, "output_index": output_index, "item_id": entry.id}
         where["call_id"] = item.call_id
-        events.append(self._event(ev.FunctionArgumentsDelta, **where, delta=call.arguments))
+        events += [self._event(ev.FunctionArgumentsDelta, **where, delta=piece) for piece in pieces(call.arguments)]
         events.append(self._event(ev.FunctionArgumentsDone, **where, name=call.name, arguments=call.arguments))
         entry.item = item.model_copy(update={"status": "completed", "arguments": call.arguments})
         return events + self.end_item(entry, output_index)
@@ -231,7 +237,7 @@ class Answer:
         events = self.begin_item(entry)
         self._text_tokens += text_tokens(arguments)
         where: dict[str, Any] = {"response_id": self.id, "output_index": output_index, "item_id": entry.id}
-        events.append(self._event(ev.McpArgumentsDelta, **where, delta=arguments))
+        events += [self._event(ev.McpArgumentsDelta, **where, delta=piece) for piece in pieces(arguments)]
         events.append(self._event(ev.McpArgumentsDone, **where, arguments=arguments))
         entry.item = item.model_copy(update={"arguments": arguments})
         return entry, output_index, events
@@ -358,15 +364,10 @@ class Answer:
             conversation_id=self._conversation_id,
             output_modalities=[plan.modality],
             max_output_tokens=plan.max_output_tokens,
-            audio=ResponseAudio(output=ResponseAudioOutput(format=plan.format, voice=plan.voice)),
+            audio=ResponseAudio(output=ResponseAudioOutput(format=plan.format, voice=plan.shown_voice)),
             usage=usage(self.given, self._text_tokens, self._audio_ms, self.cached) if over else None,
             metadata=plan.metadata,
         )
-
-
-def words(text: str) -> list[str]:
-    """The text in pieces of a word each, with the space before it."""
-    return re.findall(r"\s*\S+\s*$|\s*\S+|\s+", text)
 
 
 def _details(status: str, reason: str | ev.StatusError | None) -> ev.StatusDetails | None:

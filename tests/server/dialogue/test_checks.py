@@ -29,7 +29,7 @@ def message(*parts, role="user"):
     [
         ({}, "invalid_event", None),
         ({"type": "nope"}, "invalid_value", "type"),
-        ({"type": 7}, "invalid_value", "type"),
+        ({"type": 7}, "invalid_type", "type"),
         ({"type": "session.update"}, "missing_required_parameter", "session"),
         ({"type": "session.update", "session": {}}, "missing_required_parameter", "session.type"),
         ({"type": "session.update", "session": {"type": "x"}}, "invalid_value", "session.type"),
@@ -68,7 +68,9 @@ def message(*parts, role="user"):
         ),
         (session(audio={"output": {"speed": 2}}), "decimal_above_max_value", "session.audio.output.speed"),
         (session(audio={"output": {"voice": "bob"}}), "invalid_value", "session.audio.output.voice"),
-        (session(audio={"output": {"voice": {"id": "v"}}}), "invalid_value", "session.audio.output.voice"),
+        (session(audio={"output": {"voice": {"id": "v"}}}), "invalid_value", "session.audio.output.voice.id"),
+        (session(audio={"output": {"voice": "voice_1"}}), "invalid_value", "session.audio.output.voice"),
+        (session(audio={"output": {"voice": {"id": 5}}}), "invalid_type", "session.audio.output.voice"),
         (session(tools=[{"type": "function"}]), "missing_required_parameter", "session.tools[0].name"),
         (session(tools=[mcp()]), "missing_required_parameter", "session.tools[0].server_url"),
         (session(tools=[mcp(server_url="file:///etc")]), "invalid_value", "session.tools[0].server_url"),
@@ -139,6 +141,28 @@ def test_the_sentences_of_the_api():
         read(json.dumps(listening(format={"type": "audio/pcm", "rate": 16000})))
     with pytest.raises(Rejected, match=r"'response\.create' and 'response\.cancel'"):
         read('{"type": "nope"}')
+
+
+@pytest.mark.parametrize(
+    ("event", "sentence"),
+    [
+        ({"type": None}, "Invalid type for 'type': expected a string, but got null instead."),
+        ({"type": 5}, "Invalid type for 'type': expected a string, but got an integer instead."),
+        (session(instructions=5), "'session.instructions': expected a string, but got an integer instead."),
+        (session(tools={}), "'session.tools': expected an array, but got an object instead."),
+        (listening(format="pcm16"), "'session.audio.input.format': expected an object, but got a string instead."),
+        (
+            listening(turn_detection={"type": "server_vad", "create_response": "maybe"}),
+            "create_response': expected a boolean, but got a string instead.",
+        ),
+        (session(max_output_tokens="all"), "expected an integer, but got a string instead."),
+    ],
+)
+def test_a_wrong_type_is_told_as_the_api_does(event, sentence):
+    with pytest.raises(Rejected) as caught:
+        read(json.dumps(event))
+    assert sentence in caught.value.message
+    assert caught.value.code == "invalid_type"
 
 
 def test_a_voice_that_does_not_exist_lists_the_voices():

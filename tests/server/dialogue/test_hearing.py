@@ -67,3 +67,13 @@ def test_the_client_decides_otherwise(talk, pause, of_type, kind):
     ahead = pause()
     assert of_type(talk.send(f"input_audio_buffer.{kind}"), sig.Abandon).key == ahead.key
     assert talk.tell(sig.Recognised(ahead.key, "stop")) == []
+
+
+def test_log_probabilities_may_be_asked_for_and_are_left_out(talk, pause, of_type):
+    asked = ["item.input_audio_transcription.logprobs"]
+    (updated,) = talk.update(include=asked)
+    assert updated["session"]["include"] == asked
+    talk.tell(sig.Recognised(pause().key, "stop"))
+    events = talk.hear(*[0.0] * (16 - PAUSE_WINDOWS))
+    for kind in ("delta", "completed"):
+        assert "logprobs" not in of_type(events, f"{KIND}.{kind}")

@@ -79,12 +79,25 @@ def test_playback_is_the_clients(talk):
     assert error["error"]["code"] == "invalid_value"
 
 
-@pytest.mark.parametrize("voice", ["cedar", "nobody"])
+@pytest.mark.parametrize("voice", ["cedar", {"id": "voice_1"}, "nobody"])
 def test_the_voice_is_fixed_once_it_was_heard(talk, of_type, voice):
     talk.update(audio={"output": {"voice": "ash"}})
     answering(talk, of_type)
     (error,) = talk.update(instructions="New.", audio={"output": {"voice": voice}})
-    assert error["error"]["code"] == ("cannot_update_voice" if voice == "cedar" else "invalid_value")
+    assert error["error"]["code"] == ("invalid_value" if voice == "nobody" else "cannot_update_voice")
     (updated,) = talk.update(audio={"output": {"voice": "ash", "speed": 1.2}})
     assert updated["session"]["instructions"] != "New."
     assert updated["session"]["audio"]["output"]["speed"] == 1.2
+
+
+def test_a_custom_voice_is_told_back_and_the_default_one_speaks(talk, of_type):
+    custom = {"id": "voice_1234"}
+    (updated,) = talk.update(audio={"output": {"voice": custom}})
+    assert updated["session"]["audio"]["output"]["voice"] == custom
+    begun = talk.send("response.create")
+    assert begun[0]["response"]["audio"]["output"]["voice"] == "voice_1234"  # a response has no other form for it
+    said = talk.tell(sig.Thought(of_type(begun, sig.Think).response_id, TextPiece("Hello.", whole=True)))
+    assert of_type(said, sig.Speak).voice == "marin"
+    talk.tell(sig.Spoke(of_type(begun, sig.Think).response_id, bytes(4800)))
+    (error,) = talk.update(audio={"output": {"voice": "marin"}})
+    assert error["error"]["code"] == "cannot_update_voice"

@@ -1,6 +1,6 @@
 import pytest
 
-from rtchat.server.dialogue.refusals import LONGEST_ECHO, Rejected, invalid_value, out_of_range
+from rtchat.server.dialogue.refusals import LONGEST_ECHO, Rejected, invalid_value, out_of_range, wrong_type
 
 
 def test_a_refusal_as_the_api_tells_it():
@@ -32,9 +32,28 @@ def test_what_is_allowed_is_listed():
         (3, None, 2, "integer_above_max_value", "<= 2, but got 3"),
         (1.5, 0, 1, "decimal_above_max_value", "<= 1, but got 1.5"),
         (2, 0.25, 1.5, "decimal_above_max_value", "<= 1.5, but got 2"),
+        (2, 0.0, 1.0, "decimal_above_max_value", "<= 1, but got 2"),
     ],
 )
 def test_numbers_out_of_their_range(value, least, greatest, code, sentence):
     rejected = out_of_range("a.b", value, least, greatest)
     assert (rejected.code, rejected.param) == (code, "a.b")
     assert sentence in rejected.message
+
+
+@pytest.mark.parametrize(
+    ("value", "got"),
+    [
+        (None, "null"),
+        (True, "a boolean"),
+        (1, "an integer"),
+        (0.5, "a decimal"),
+        ("x", "a string"),
+        ([], "an array"),
+        ({}, "an object"),
+    ],
+)
+def test_a_wrong_type_is_called_what_json_calls_it(value, got):
+    rejected = wrong_type("a.b", "a thing", value)
+    assert (rejected.code, rejected.param) == ("invalid_type", "a.b")
+    assert rejected.message == f"Invalid type for 'a.b': expected a thing, but got {got} instead."

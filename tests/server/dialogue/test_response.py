@@ -87,11 +87,12 @@ def test_two_calls_in_one_response(talk, begin, names):
     assert names(events) == [
         "response.output_item.added",
         "conversation.item.added",
-        "response.function_call_arguments.delta",
+        *["response.function_call_arguments.delta"] * 5,
         "response.function_call_arguments.done",
         "conversation.item.done",
         "response.output_item.done",
     ]
+    assert [event["delta"] for event in events[2:7]] == ['{"', "city", '":"', "Oslo", '"}']
     talk.tell(sig.Thought(answer, ToolCall("get_time", "{}")))
     output = talk.tell(sig.ThoughtEnded(answer))[1]["response"]["output"]
     assert [(item["name"], item["arguments"], item["status"]) for item in output] == [
