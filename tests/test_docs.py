@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from dataclasses import fields
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from rtchat.conversation.state import State, mermaid
 from rtchat.profiles import load_profile
 
 DOCS = Path(__file__).parents[1] / "docs"
+ARCHITECTURE = (DOCS / "architecture.md").read_text(encoding="utf-8")
 PROGRAMS = (DOCS / "programs.md").read_text(encoding="utf-8")
 
 
@@ -41,7 +43,22 @@ def test_every_exit_code_of_an_error_is_listed():
 
 
 def test_the_state_diagram_is_the_table_s():
-    assert mermaid() in (DOCS / "architecture.md").read_text(encoding="utf-8")
+    assert mermaid() in ARCHITECTURE
+
+
+def test_the_house_has_the_layers_that_are_kept():
+    project = tomllib.loads((DOCS.parent / "pyproject.toml").read_text(encoding="utf-8"))
+    kept = project["tool"]["importlinter"]["contracts"][0]["layers"]
+    house = ARCHITECTURE.partition("## The house")[2].split("```")[1]
+    assert re.findall(r"^\w+(?: \| \w+)*", house, re.M) == [line.replace("rtchat.", "") for line in kept]
+
+
+def test_every_module_of_the_server_is_in_the_table():
+    server = DOCS.parent / "rtchat" / "server"
+    there = {path.stem for path in server.iterdir() if path.suffix == ".py" or (path / "__init__.py").exists()}
+    table = ARCHITECTURE.partition("| modules of `rtchat/server` |")[2].split("\n\n")[0]
+    named = re.findall(r"`(\w+)`", " ".join(re.findall(r"^\| (`.*?) \|", table, re.M)))
+    assert sorted(named) == sorted(there - {"__init__"})
 
 
 def test_the_profile_of_the_page_can_be_used(tmp_path):
