@@ -88,7 +88,7 @@ async def worker(sessions: int, port: int = 0):
 
 @asynccontextmanager
 async def balanced(folder: Path, sessions: int, check: str = "1h"):
-    """Two workers behind HAProxy. Unless told so it never asks how they are: it knows that from their 503 alone."""
+    """Two workers behind HAProxy. Unless told so it never asks again how they are: it knows that from their 503 alone."""
     statistics = folder / "statistics.cfg"
     with socket.create_server(("127.0.0.1", 0)) as door, socket.create_server(("127.0.0.1", 0)) as told:
         statistics.write_text(f"global\n    stats socket fd@{told.fileno()}\n")
@@ -106,6 +106,8 @@ async def balanced(folder: Path, sessions: int, check: str = "1h"):
             )
             try:
                 balancer = Balancer(f"127.0.0.1:{door.getsockname()[1]}", told.getsockname()[1])
+                for name in ("one", "two"):
+                    await balancer.sees(name, "UP", "L7OK", "200")
                 yield balancer, one, two
             finally:
                 process.kill()
@@ -141,8 +143,6 @@ async def test_sessions_are_spread_and_a_drained_worker_gets_no_new_ones(tmp_pat
 
 async def test_the_check_takes_out_a_worker_that_drains_and_takes_its_successor_in(tmp_path):
     async with balanced(tmp_path, 10, "50ms") as (balancer, one, two):
-        for name in ("one", "two"):
-            await balancer.sees(name, "UP", "L7OK", "200")
         clients = [(await session(balancer.address))[0] for _ in range(2)]
         assert (await one.live(), await two.live()) == (1, 1)
 
