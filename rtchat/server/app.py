@@ -199,7 +199,7 @@ class Server:
                 machine, visit.kind, visit.model = self._machine(
                     preset, translation, asked, expires_at=expires_at, transcribes=transcribes, ids=staged.new_id
                 )
-                around = staged.around(machine, scripted=not translation)
+                around = staged.around(machine)
                 if self._beta and isinstance(machine, Dialogue) and speaks_beta(socket):
                     around = Beta(around, staged.new_id, machine.conversation_id)
                 live = visit.live = Live(

@@ -302,6 +302,9 @@ class Live:
             self._feed(sig.ThoughtEnded(asked.response_id, reason(error)))
 
     async def _translate(self, asked: sig.Translate) -> None:
+        if asked.source == asked.target:
+            self._feed(sig.Translated(asked.key, asked.text))
+            return
         try:
             first = Stopwatch(self._took, "translator")
             text = await self._engines.translator.translate(asked.text, source=asked.source, target=asked.target)

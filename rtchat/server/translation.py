@@ -135,9 +135,11 @@ class Translation:
             case sig.NotRecognised():
                 return [self._failed(told.reason), *self._heard(told.key, "")]
             case sig.Translated():
-                return self._updated() if told.key == PROBE else self._translated(told)
+                return [*self._updated(), *self._next()] if told.key == PROBE else self._translated(told)
+            case sig.NotTranslated() if told.key == PROBE:
+                return [*self._refused(told.reason), *self._next()]
             case sig.NotTranslated():
-                return self._refused(told.reason) if told.key == PROBE else self._skip(told.reason)
+                return self._skip(told.reason)
             case sig.Spoke():
                 return self._sound(told.pcm)
             case sig.SpeechEnded():
@@ -185,8 +187,6 @@ class Translation:
             self._wanted = (event, self._target or "")
             return self._updated()
         self._wanted = (event, code)
-        if code == self._source:
-            return self._updated()
         return [sig.Translate(PROBE, "Hello.", self._source, code)]
 
     def _language(self, event: tr.TranslationUpdate) -> str | None:
@@ -273,10 +273,8 @@ class Translation:
             if target is None:
                 why = "There is no language to translate into yet: set session.audio.output.language."
                 return [delta, *self._skip(why)]
-            if target == self._source:
-                return [delta, *self._translated(sig.Translated(first.key, words))]
             return [delta, sig.Translate(first.key, words, self._source, target)]
-        if self._closing and not self._stretches:
+        if self._closing and not self._stretches and self._wanted is None:
             return [self._emit(tr.TranslationClosed), sig.Close(1000, "")]
         return []
 

@@ -165,12 +165,17 @@ def test_the_model_may_name_the_pair():
     assert talk.tell(sig.Recognised(asked.key, "hola"))[1] == sig.Translate(asked.key, "hola", "es", "en")
 
 
-def test_the_same_language_is_repeated():
+def test_closing_waits_for_the_answer_to_an_update():
     talk = Talk(target=None)
-    (updated,) = talk.update("en")
-    assert updated["type"] == "session.updated"
-    asked = talk.stretch()
-    assert isinstance(talk.tell(sig.Recognised(asked.key, "same"))[-1], sig.Speak)
+    talk.update("es")
+    assert talk.send("session.close") == []
+    updated, closed, _close = talk.tell(sig.Translated(PROBE, "Hola."))
+    assert (updated["type"], closed["type"]) == ("session.updated", "session.closed")
+    talk = Talk(target=None)
+    talk.update("fr")
+    talk.send("session.close")
+    error, closed, _close = talk.tell(sig.NotTranslated(PROBE, "Install apertium-fr."))
+    assert (error["type"], closed["type"]) == ("error", "session.closed")
 
 
 def test_no_language_yet():
@@ -219,6 +224,19 @@ async def test_over_a_socket(engines, connect):
     assert "".join(words) == "GOOD MORNING "
     assert sum(event["type"] == "session.output_audio.delta" for event in events) == 2
     assert engines.tts.spoken == [("GOOD MORNING", "marin", 1.0, "es")]
+
+
+async def test_the_language_that_is_spoken_is_repeated(engines, connect):
+    engines.stt.says = "good morning"
+    path = "/realtime/translations?model=gpt-realtime-translate"
+    async with embedded(engines=engines) as url, connect(url, path=path) as client:
+        await client.send("session.update", session={"audio": {"output": {"language": "en"}}})
+        assert (await client.event())["type"] == "session.updated"
+        for sound in (b"\1\1" * 24 * 320, bytes(48 * 640)):
+            await client.send("session.input_audio_buffer.append", audio=base64.b64encode(sound).decode())
+        await client.send("session.close")
+        await client.until("session.closed")
+    assert engines.tts.spoken == [("good morning", "marin", 1.0, "en")]
 
 
 def test_sound_that_is_none():

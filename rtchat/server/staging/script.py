@@ -1,8 +1,8 @@
 """A scenario, played: it stands in for the recogniser and the language model of one session.
 
 Speech detection is real, and so is the voice. A response is the next turn; speech is heard as the next `hear` that
-is neither used nor before the next turn. What the scenario does not foresee fails, with a sentence that names the
-turn; that stays the next one.
+is neither used nor before the next turn. In a translation session a turn is what was heard, and its translation.
+What the scenario does not foresee fails, with a sentence that names the turn; that stays the next one.
 """
 
 from __future__ import annotations
@@ -19,19 +19,22 @@ from rtchat.server.dialogue.signals import (
     After,
     Emit,
     NotRecognised,
+    NotTranslated,
     Prepare,
     Recognised,
     Think,
     Thought,
     ThoughtEnded,
     Transcribe,
+    Translate,
+    Translated,
 )
 from rtchat.server.engines.base import TextPiece, ToolCall
 from rtchat.server.staging.around import Around, Due
 from rtchat.server.staging.scenario import Call, Sentence
+from rtchat.server.translation import PROBE
 
 if TYPE_CHECKING:
-    from rtchat.server.engines.base import Prompt
     from rtchat.server.live import Machine
     from rtchat.server.staging.scenario import Scenario, Turn
 
@@ -45,10 +48,10 @@ class _Saying:
 
 
 class Script(Around):
-    """Plays a scenario to one dialogue.
+    """Plays a scenario to one session.
 
     Args:
-        machine: The dialogue.
+        machine: The dialogue, or the translation.
         scenario: What is to happen.
     """
 
@@ -82,6 +85,8 @@ class Script(Around):
                 return []
             case Think():
                 return self._think(effect)
+            case Translate():
+                return self._translate(effect)
             case Abort():
                 self._saying.pop(effect.response_id, None)
             case Emit() if isinstance(effect.event, InputAudioCommitted) and self._ahead is not None:
@@ -132,7 +137,8 @@ class Script(Around):
     def _think(self, asked: Think) -> list[Any]:
         turn = self._turn(self._next)
         saying = self._saying[asked.response_id] = _Saying(asked.response_id)
-        unexpected = self._unexpected(turn, asked.prompt)
+        last = asked.prompt.messages[-1].text if asked.prompt.messages else ""
+        unexpected = self._unexpected(turn, last, "response")
         if turn is None or unexpected is not None:
             saying.pieces.append((0, ThoughtEnded(asked.response_id, unexpected)))
             return self._continue(saying)
@@ -140,12 +146,28 @@ class Script(Around):
         saying.pieces.extend(_pieces(asked.response_id, turn))
         return self._continue(saying)
 
-    def _unexpected(self, turn: Turn | None, prompt: Prompt) -> str | None:
+    def _translate(self, asked: Translate) -> list[Any]:
+        if asked.key == PROBE:  # a scenario is in every language
+            return [self._later(0, Translated(asked.key, asked.text))]
+        turn = self._turn(self._next)
+        unexpected = self._unexpected(turn, asked.text, "translation")
+        if turn is None or unexpected is not None:
+            return [self._later(0, NotTranslated(asked.key, str(unexpected)))]
+        where = self._scenario.where(self._next % len(self._scenario.turn))
+        self._next += 1
+        ms = turn.delay_ms + sum(said.after_ms for said in turn.say)
+        why = turn.fail or (
+            None if turn.say else f"{where} has no `say`, which is the translation of what was heard."
+        )
+        if why is not None:
+            return [self._later(ms, NotTranslated(asked.key, why))]
+        return [self._later(ms, Translated(asked.key, " ".join(said.text for said in turn.say)))]
+
+    def _unexpected(self, turn: Turn | None, last: str, what: str) -> str | None:
         count = len(self._scenario.turn)
         if turn is None:
             turns = "1 turn" if count == 1 else f"{count} turns"
-            return f"{self._scenario.name} has {turns}, and this is response {self._next + 1}."
-        last = prompt.messages[-1].text if prompt.messages else ""
+            return f"{self._scenario.name} has {turns}, and this is {what} {self._next + 1}."
         if turn.match is not None and not turn.match.search(last):
             where = self._scenario.where(self._next % count)
             return f"{where} expects what matches {show(turn.match.pattern)}, not {show(last)}."

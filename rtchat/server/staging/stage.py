@@ -61,19 +61,14 @@ class Staged:
         if any(one.kind is faults.Refusal for one in self.chosen):
             raise Rejected("invalid_api_key", "Incorrect API key provided: a fault on purpose.")
 
-    def around(self, machine: Machine, *, scripted: bool) -> Machine:
-        """Put everything around a session's machine.
-
-        Args:
-            machine: The dialogue.
-            scripted: The scenario is played to it.
-        """
+    def around(self, machine: Machine) -> Machine:
+        """Put everything around a session's machine."""
         session = Surroundings(self.chance, self.new_id)
         for inner in (True, False):
             for one in self.chosen:
                 if one.kind.inner is inner:
                     machine = one.kind(machine, one.values, session)
-            if inner and scripted and self.scenario is not None:
+            if inner and self.scenario is not None:
                 machine = Script(machine, self.scenario)
         return machine if self.finish is None else self.finish(machine, self.clock)
 
