@@ -15,8 +15,12 @@ from pydantic import ValidationError
 from rtchat.protocol import wire
 from rtchat.protocol.client_events import InputAudioAppend, ItemTruncate
 from rtchat.protocol.server_events import UnknownEvent
+from rtchat.protocol.translation import TranslationAppend
 from rtchat.testing.matching import described, listed, mismatch
 
+TRANSLATED = "session.input_audio_buffer.append"
+"""Sound of a translation session."""
+_SOUND = (InputAudioAppend, TranslationAppend)
 PATIENCE_S = 5.0
 """How long `wait_for` waits."""
 LEEWAY_S = 1.0
@@ -84,7 +88,7 @@ class Seen:
     @property
     def audio(self) -> bytes:
         """All sound that the client appended, in the format in which it did."""
-        return b"".join(event.audio for event in self.received if isinstance(event, InputAudioAppend))
+        return b"".join(event.audio for event in self.received if isinstance(event, _SOUND))
 
     @property
     def audio_seconds(self) -> float:
@@ -221,10 +225,12 @@ class Seen:
 def frame_of(session: int, text: str) -> Frame:
     """A client's frame, read."""
     raw = _object(text)
+    kind = str(raw.get("type", ""))
     try:
-        event: Any = wire.decode_client_event(text)
+        read = wire.decode_translation_client_event if kind == TRANSLATED else wire.decode_client_event
+        event: Any = read(text)
     except ValidationError:
-        event = UnknownEvent(type=str(raw.get("type", "")), raw=raw)
+        event = UnknownEvent(type=kind, raw=raw)
     return Frame(session, text, raw, event)
 
 

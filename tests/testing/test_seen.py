@@ -107,3 +107,13 @@ async def test_waiting_for_what_comes(log):
 def test_sound_as_events():
     events = list(append(bytes(48 * 50)))
     assert [len(base64.b64decode(event["audio"])) for event in events] == [960, 960, 480]
+
+
+def test_sound_for_a_translation_is_sound():
+    log = Log(heard_ms=[0.0])
+    for data in ("AAAA", "AQID"):
+        log.frames.append(frame_of(0, f'{{"type":"session.input_audio_buffer.append","audio":"{data}"}}'))
+    log.frames.append(frame_of(0, '{"type":"session.input_audio_buffer.append","audio":5}'))
+    seen = Seen(log)
+    assert seen.audio == b"\0\0\0\1\2\3"
+    assert isinstance(seen.received[-1], UnknownEvent)
