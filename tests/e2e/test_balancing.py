@@ -62,11 +62,16 @@ class Balancer:
                     return
                 await asyncio.sleep(0.01)
 
-    async def _of(self, name: str) -> tuple[str, ...]:
+    async def ask(self, command: str) -> str:
+        """What it answers to a command of its statistics socket."""
         reader, writer = await asyncio.open_connection("127.0.0.1", self.statistics)
-        writer.write(b"show stat\n")
-        rows = csv.DictReader((await reader.read()).decode().removeprefix("# ").splitlines())
+        writer.write(f"{command}\n".encode())
+        answer = (await reader.read()).decode()
         writer.close()
+        return answer
+
+    async def _of(self, name: str) -> tuple[str, ...]:
+        rows = csv.DictReader((await self.ask("show stat")).removeprefix("# ").splitlines())
         (row,) = [row for row in rows if row["svname"] == name]
         return row["status"], row["check_status"], row["check_code"]
 
@@ -87,17 +92,17 @@ async def worker(sessions: int, port: int = 0):
 
 
 @asynccontextmanager
-async def balanced(folder: Path, sessions: int, check: str = "1h"):
-    """Two workers behind HAProxy. Unless told so it never asks again how they are: it knows that from their 503 alone."""
+async def balanced(folder: Path, sessions: int, check: str | None = None):
+    """Two workers behind HAProxy. Unless told so it never asks how they are: it knows that from their 503 alone."""
     statistics = folder / "statistics.cfg"
     with socket.create_server(("127.0.0.1", 0)) as door, socket.create_server(("127.0.0.1", 0)) as told:
-        statistics.write_text(f"global\n    stats socket fd@{told.fileno()}\n")
+        statistics.write_text(f"global\n    stats socket fd@{told.fileno()} level admin\n")
         async with worker(sessions) as one, worker(sessions) as two:
             seen = {
                 "RTCHAT_BIND": f"fd@{door.fileno()}",
                 "RTCHAT_ONE": one.address,
                 "RTCHAT_TWO": two.address,
-                "RTCHAT_CHECK": check,
+                "RTCHAT_CHECK": check or "1h",
             }
             process = await asyncio.create_subprocess_exec(
                 *("haproxy", "-db", "-f", CONFIGURATION, "-f", statistics),
@@ -106,8 +111,8 @@ async def balanced(folder: Path, sessions: int, check: str = "1h"):
             )
             try:
                 balancer = Balancer(f"127.0.0.1:{door.getsockname()[1]}", told.getsockname()[1])
-                for name in ("one", "two"):
-                    await balancer.sees(name, "UP", "L7OK", "200")
+                for name in ("one", "two") if check is None else ():
+                    assert not (await balancer.ask(f"disable health workers/{name}")).strip()
                 yield balancer, one, two
             finally:
                 process.kill()
@@ -143,6 +148,8 @@ async def test_sessions_are_spread_and_a_drained_worker_gets_no_new_ones(tmp_pat
 
 async def test_the_check_takes_out_a_worker_that_drains_and_takes_its_successor_in(tmp_path):
     async with balanced(tmp_path, 10, "50ms") as (balancer, one, two):
+        for name in ("one", "two"):
+            await balancer.sees(name, "UP", "L7OK", "200")
         clients = [(await session(balancer.address))[0] for _ in range(2)]
         assert (await one.live(), await two.live()) == (1, 1)
 
