@@ -63,7 +63,12 @@ def serve(
             help="Key that clients must give; needed beyond loopback. Repeat it for several.",
         ),
     ] = None,
-    stt: Annotated[str, typer.Option("--stt", metavar=_ENGINE, help="The engine that hears.")] = "pocketsphinx",
+    stt: Annotated[
+        str,
+        typer.Option(
+            "--stt", metavar=_ENGINE, help="The engine that hears; `moonshine` does so while the user speaks."
+        ),
+    ] = "pocketsphinx",
     stt_model: Annotated[str, typer.Option("--stt-model", help="The model that hears.")] = "",
     llm: Annotated[
         str,

@@ -267,7 +267,13 @@ class Server:
         kind: Kind = "transcription" if transcribes else "realtime"
         model = "" if transcribes else check_model(asked)
         dialogue = Dialogue(
-            model=model, new_id=ids, expires_at=expires_at, kind=kind, preset=preset, no_mcp=self._no_mcp
+            model=model,
+            new_id=ids,
+            expires_at=expires_at,
+            kind=kind,
+            preset=preset,
+            no_mcp=self._no_mcp,
+            listens=hasattr(self._engines.stt, "listen") and self._stage.scenario is None,
         )
         return dialogue, kind, model
 

@@ -1,7 +1,8 @@
 """One WebSocket session: runs a dialogue's effects, and tells it what came of them.
 
-A session owns: what is sent (by one task, so that events keep their order), one task for each recognition,
-one for each response's thinking and one for its speaking, and a detector. All end with the session.
+A session owns: what is sent (by one task, so that events keep their order), one task for each recognition, what
+listens to the turn being spoken, one task for each response's thinking and one for its speaking, and a detector.
+All end with the session.
 """
 
 from __future__ import annotations
@@ -15,7 +16,6 @@ from typing import TYPE_CHECKING, Any, Protocol
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from rtchat.chunk import WIRE
-from rtchat.errors import RtchatError
 from rtchat.protocol import wire
 from rtchat.protocol.server_events import ErrorEvent
 from rtchat.server.clock import REAL
@@ -23,8 +23,9 @@ from rtchat.server.dialogue import signals as sig
 from rtchat.server.dialogue.refusals import MISTAKE
 from rtchat.server.dialogue.sound import Rate
 from rtchat.server.ears import Ears
-from rtchat.server.engines.base import WordMark
+from rtchat.server.engines.base import WordMark, reason
 from rtchat.server.limits import Limits, minutes
+from rtchat.server.listeners import Listeners
 from rtchat.server.mcp_client import McpClients, McpFailure
 from rtchat.server.metrics import Stopwatch, Took, nobody
 from rtchat.server.pace import Pace
@@ -34,7 +35,7 @@ from rtchat.server.tally import Tally
 
 if TYPE_CHECKING:
     from rtchat.server.clock import Clock, Handle
-    from rtchat.server.engines.base import EndOfTurn
+    from rtchat.server.engines.base import EndOfTurn, Prompt
     from rtchat.server.engines.registry import Engines
 
 LOG = logging.getLogger(__name__)
@@ -93,6 +94,7 @@ class Live:
         self._to_say: dict[str, asyncio.Queue[sig.Speak]] = {}
         self._ears: Ears | None = None
         self._patience: Patience = getattr(engines, "patience", None) or Patience()
+        self._listeners = Listeners(engines.stt, self._grammar, self._patience, took, self._start, self._feed)
         self._mcp = McpClients()
         self._later: set[Handle] = set()
         self._sending = Sending(socket, self._limits, lambda: bool(self._tasks))
@@ -116,6 +118,7 @@ class Live:
             for handle in self._later:
                 handle.cancel()
             await _cancelled(self._tasks)
+            self._listeners.close()
             await self._sending.stop()
             await self._mcp.close()
             self.tally.audio_in_s = self.heard_s
@@ -187,12 +190,17 @@ class Live:
             case sig.ResetDetector():
                 if self._ears is not None:
                     self._ears.reset()
+            case sig.Listen():
+                self._listeners.hear(effect)
+            case sig.Transcribe() if self._listeners.finish(effect):
+                pass
             case sig.Transcribe():
                 self._hearing[effect.key] = self._start(self._transcribe(effect))
             case sig.Judge():
                 if self._engines.end_of_turn is not None:
                     self._judging[effect.key] = self._start(self._judge(effect, self._engines.end_of_turn))
             case sig.Abandon():
+                self._listeners.give_up(effect.key)
                 for tasks in (self._hearing, self._judging):
                     if (task := tasks.pop(effect.key, None)) is not None:
                         task.cancel()
@@ -257,14 +265,17 @@ class Live:
     def _prepare(self, asked: sig.Prepare) -> None:
         # Only engines that take their time have this.
         if (hearing := getattr(self._engines.stt, "warm_up", None)) is not None:
-            hearing(self._engines.llm.grammar(asked.prompt) if asked.prompt else None)
+            hearing(self._grammar(asked.prompt))
         if (speaking := getattr(self._engines.tts, "warm_up", None)) is not None:
             speaking()
+
+    def _grammar(self, situation: Prompt | None) -> str | None:
+        return self._engines.llm.grammar(situation) if situation else None
 
     async def _transcribe(self, asked: sig.Transcribe) -> None:
         try:
             first = Stopwatch(self._took, "stt")
-            grammar = self._engines.llm.grammar(asked.prompt) if asked.prompt else None
+            grammar = self._grammar(asked.prompt)
             stt = self._engines.stt
             hearing = stt.transcribe(asked.pcm, WIRE.rate, language=asked.language, grammar=grammar)
             heard = await self._patience.whole(hearing, stt.name)
@@ -359,13 +370,6 @@ class Live:
                 self._feed(sig.SpeechEnded(response_id))
         except Exception as error:
             self._feed(sig.SpeechEnded(response_id, reason(error)))
-
-
-def reason(error: Exception) -> str:
-    """Why an engine could not, in a sentence for the client."""
-    if isinstance(error, RtchatError):
-        return str(error)
-    return f"The engine failed: {type(error).__name__}: {error}"
 
 
 def _closing(iterator: AsyncIterator[Any]) -> aclosing[Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import socket
@@ -10,13 +11,17 @@ import sys
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+import soxr
 from websockets.sync.client import connect
 
 PARROT = Path(__file__).parents[2] / "examples" / "parrot"
+TRANSCRIPTION = "conversation.item.input_audio_transcription"
 
 
 def ask(url: str, text: str, modality: str) -> tuple[dict[str, Any], int]:
@@ -146,6 +151,95 @@ def test_a_session_without_a_key_is_offered_ollama_and_takes_it(world, rtchat, o
     taken = rtchat("text", "hello", "--llm", "ollama", "--llm-model", "llama3.2", OPENAI_API_KEY="sk-unused")
     assert (taken.code, taken.out.strip()) == (0, "I am llama3.2.")
     assert "The embedded server answers, on this machine, with ollama." in taken.err
+
+
+EARS = '''
+from rtchat.server.engines.base import Partial, Transcript
+
+
+class Ears:
+    """Hears a word for each second of sound, while it comes."""
+
+    name = "ears"
+
+    async def transcribe(self, pcm, rate, *, language=None, grammar=None):
+        return Transcript("heard as a whole")
+
+    def listen(self, rate, *, language=None, grammar=None):
+        return Ear(rate)
+
+
+class Ear:
+    def __init__(self, rate):
+        self.rate, self.fed = rate, 0
+
+    def words(self):
+        return " ".join(f"word{n + 1}" for n in range(self.fed // (2 * self.rate)))
+
+    async def feed(self, pcm):
+        self.fed += len(pcm)
+        return Partial(self.words(), self.fed * 500 / self.rate, sure=len(self.words()))
+
+    async def finish(self):
+        return Transcript(self.words())
+
+    def close(self):
+        pass
+'''
+
+
+def transcribed(url: str, model: str, pcm: bytes, *, until_word: str = "") -> list[dict[str, Any]]:
+    """The events of a transcription of sound that the client commits, once that word was told."""
+    told: list[dict[str, Any]] = []
+    with connect(f"{url}/realtime?intent=transcription", max_size=None) as server:
+
+        def wait(kind: str, delta: str = "") -> None:
+            while not told or told[-1]["type"] != kind or delta not in told[-1].get("delta", ""):
+                told.append(json.loads(server.recv(timeout=60)))
+
+        listening = {"transcription": {"model": model}, "turn_detection": None}
+        session = {"type": "transcription", "audio": {"input": listening}}
+        server.send(json.dumps({"type": "session.update", "session": session}))
+        for at in range(0, len(pcm), 4800):
+            sound = base64.b64encode(pcm[at : at + 4800]).decode()
+            server.send(json.dumps({"type": "input_audio_buffer.append", "audio": sound}))
+        if until_word:
+            wait(f"{TRANSCRIPTION}.delta", until_word)
+        server.send(json.dumps({"type": "input_audio_buffer.commit"}))
+        wait(f"{TRANSCRIPTION}.completed")
+    return told
+
+
+def test_an_engine_of_ones_own_listens_while_the_user_speaks(world, serving):
+    (world / "ears.py").write_text(EARS)
+    url, _ = serving("--stt", "ears:Ears")
+    told = transcribed(url, "gpt-live-transcribe", bytes(3 * 48_000), until_word="word3")
+    kinds = [event["type"] for event in told]
+    committed = kinds.index("input_audio_buffer.committed")
+    assert kinds[:committed].count(f"{TRANSCRIPTION}.delta") == 3
+    assert told[-1]["transcript"] == "word1 word2 word3"
+    assert {event["item_id"] for event in told if "item_id" in event} == {told[committed]["item_id"]}
+
+
+@pytest.mark.needs("espeak-ng")
+def test_moonshine_hears_a_turn(world, serving, monkeypatch, tmp_path):
+    there = find_spec("moonshine_voice")
+    weights = Path(there.origin).parent / "assets" / "tiny-en" if there else tmp_path
+    if not (weights / "encoder_model.ort").exists():
+        pytest.skip("the packages of the group neural are not installed")
+    (tmp_path / "moonshine-tiny-en").symlink_to(weights)
+    monkeypatch.setenv("RTCHAT_MODELS", str(tmp_path))
+    url, _ = serving("--stt", "moonshine", "--stt-model", "tiny-en")
+    wav = subprocess.run(["espeak-ng", "--stdout", "Tell me a joke."], check=True, capture_output=True).stdout
+    spoken = np.frombuffer(wav[44:], "<i2")
+    pcm = (
+        bytes(24_000)
+        + soxr.resample(spoken, int.from_bytes(wav[24:28], "little"), 24_000).tobytes()
+        + bytes(24_000)
+    )
+    told = transcribed(url, "gpt-4o-mini-transcribe", pcm)
+    assert told[-1]["transcript"] == "Tell me a joke."
+    assert "".join(event.get("delta", "") for event in told) == "Tell me a joke."
 
 
 def test_the_page_shows_the_example():

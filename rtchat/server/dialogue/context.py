@@ -25,6 +25,7 @@ class Context:
         model: Its model's name.
         new_id: Makes an id with a prefix: `event_…`, `item_…`.
         conversation_id: Of the conversation.
+        listens: The recogniser hears turns while they are spoken.
         store: Its items.
         mcp: The MCP servers that the client named.
     """
@@ -33,6 +34,7 @@ class Context:
     model: str
     new_id: Callable[[str], str]
     conversation_id: str
+    listens: bool = False
     store: Store = field(default_factory=Store)
     no_mcp: InitVar[str | None] = None
     mcp: McpServers = field(init=False)

@@ -11,7 +11,15 @@ from rtchat.protocol.config import ResponseParams
 from rtchat.protocol.items import MessageItem
 from rtchat.server.dialogue.pieces import words as split
 from rtchat.server.dialogue.response import Plan
-from rtchat.server.dialogue.signals import Abandon, Effect, NotRecognised, Recognised, Transcribe
+from rtchat.server.dialogue.signals import (
+    Abandon,
+    Effect,
+    Listen,
+    NotRecognised,
+    Recognised,
+    SoFar,
+    Transcribe,
+)
 
 if TYPE_CHECKING:
     from rtchat.server.dialogue.context import Context
@@ -20,6 +28,8 @@ if TYPE_CHECKING:
 
 AHEAD_MAX_MS = 8_000
 """Longer speech is not recognised ahead: it would be heard all over again at every breath."""
+STREAMING = ("gpt-realtime-whisper", "gpt-live-transcribe")
+"""Transcription models whose deltas come while the user speaks (measured); those of all others follow the turn."""
 _NO_PARAMS = ResponseParams()
 
 
@@ -27,7 +37,12 @@ class Hearing:
     """Recognition of one session's turns.
 
     The silence that ends a turn is time in which its words can be found already: at the first pause recognition
-    starts ahead, and is abandoned when the user goes on.
+    starts ahead, and is abandoned when the user goes on. A recogniser that listens needs neither: it is given the
+    turn while it is spoken, and only asked for the end.
+
+    Attributes:
+        listened: The turn that is listened to, as the id of its item to come.
+        latest: What was last heard of it.
     """
 
     def __init__(self, context: Context) -> None:
@@ -36,11 +51,46 @@ class Hearing:
         self._ahead_words: str | None = None  # what it found
         self._aside: dict[str, Entry] = {}
         self._items: dict[str, str] = {}  # key of a recognition that ran ahead -> the item that the turn became
+        self.listened: str | None = None
+        self.latest: SoFar | None = None
+        self._told: dict[str, str] = {}  # item -> its words that the client was told before it was heard to the end
+
+    def listen(self, key: str, pcm: bytes) -> list[Effect]:
+        """The next sound of a turn that is being spoken, from its padding on."""
+        if not self._context.listens or not pcm:
+            return []
+        first = key != self.listened
+        if first:
+            self.listened, self.latest = key, None
+        situation = self.situation() if first else None
+        return [Listen(key, pcm, self._context.settings.input_language, situation)]
+
+    def give_up(self, *, item: bool = False) -> list[Effect]:
+        """What was listened to will be no turn; or (`item`) one of other sound, which is heard again as a whole."""
+        key, self.listened = self.listened, None
+        if key is None:
+            return []
+        if not item:
+            self._told.pop(key, None)
+        return [Abandon(key)]
+
+    def so_far(self, result: SoFar) -> list[Effect]:
+        """More of a turn was heard, which need not be over."""
+        context, key = self._context, result.key
+        if key == self.listened:
+            self.latest = result
+        elif context.store.find(key) is None:
+            return []
+        before, sure = self._told.get(key, ""), result.partial.text[: result.partial.sure]
+        if context.settings.transcription_model not in STREAMING or not sure.startswith(before):
+            return []
+        self._told[key] = sure
+        return self._deltas(key, sure[len(before) :])
 
     def ahead(self, key: str, sound: bytes) -> list[Effect]:
-        """The turn may be over: what was said, if it is? Nothing is asked of very long speech."""
+        """The turn may be over: what was said, if it is? Nothing is asked of very long speech, or who listens."""
         abandoned = self.abandon()
-        if WIRE.ms(sound) > AHEAD_MAX_MS:
+        if self.listened or WIRE.ms(sound) > AHEAD_MAX_MS:
             return abandoned
         self._ahead = key
         return [*abandoned, self._transcribe(key, sound, self.situation())]
@@ -52,6 +102,9 @@ class Hearing:
 
     def turn(self, entry: Entry) -> list[Effect]:
         """A turn is over and became this item."""
+        if self.listened == entry.id:
+            self.listened = None
+            return self.begin(entry)
         key, words = self._ahead, self._ahead_words
         self._ahead = self._ahead_words = None
         if key is None:
@@ -86,9 +139,10 @@ class Hearing:
         if entry is None:
             return []
         entry.words = result.text if isinstance(result, Recognised) else ""
+        before = self._told.pop(entry.id, "")
         if aside or not self._context.settings.transcribes:
             return []
-        return self._failed(entry, result) if isinstance(result, NotRecognised) else self._completed(entry)
+        return self._failed(entry, result) if isinstance(result, NotRecognised) else self._completed(entry, before)
 
     def situation(self, entry: Entry | None = None) -> Prompt | None:
         """What was said before that item, for the recogniser; None for open dictation."""
@@ -110,14 +164,24 @@ class Hearing:
         )
         return [self._context.emit(ev.TranscriptionFailed, item_id=entry.id, content_index=0, error=error)]
 
-    def _completed(self, entry: Entry) -> list[Effect]:
-        emit, words = self._context.emit, entry.words or ""
+    def _completed(self, entry: Entry, before: str) -> list[Effect]:
+        words = entry.words or ""
         entry.item = _with_transcript(entry.item, words)
-        where: dict[str, Any] = {"item_id": entry.id, "content_index": 0}
+        rest = words[len(before) :] if words.startswith(before) else ""
+        completed = self._context.emit(
+            ev.TranscriptionCompleted,
+            item_id=entry.id,
+            content_index=0,
+            transcript=words,
+            usage=self._usage(entry),
+        )
+        return [*self._deltas(entry.id, rest), completed]
+
+    def _deltas(self, item_id: str, text: str) -> list[Effect]:
         # Docs: whisper-1 gives its deltas whole, the later models word by word.
-        pieces = [words] if self._context.settings.transcription_model == "whisper-1" else split(words)
-        deltas: list[Effect] = [emit(ev.TranscriptionDelta, **where, delta=piece) for piece in pieces if piece]
-        return [*deltas, emit(ev.TranscriptionCompleted, **where, transcript=words, usage=self._usage(entry))]
+        pieces = [text] if self._context.settings.transcription_model == "whisper-1" else split(text)
+        where: dict[str, Any] = {"item_id": item_id, "content_index": 0}
+        return [self._context.emit(ev.TranscriptionDelta, **where, delta=piece) for piece in pieces if piece]
 
     def _usage(self, entry: Entry) -> dict[str, Any]:
         # Recorded: whisper counts begun seconds and none of a silence, the gpt-4o transcribers ten tokens a second.

@@ -23,18 +23,21 @@ from rtchat.server.dialogue.signals import (
     Prepare,
     Recognised,
     ResetDetector,
+    SoFar,
     Transcribe,
 )
 from rtchat.server.dialogue.sound import Decoder
 from rtchat.server.dialogue.turns import (
     KEPT_MS,
     LONGEST_MS,
+    PAUSE_WINDOWS,
     WINDOW_MS,
     InputBuffer,
     Paused,
     Resumed,
     Segmenter,
     Started,
+    Stopped,
 )
 
 if TYPE_CHECKING:
@@ -62,6 +65,7 @@ class Listening:
         self._pause: Pause | None = None  # under semantic_vad
         self._item_id = ""  # of the turn being spoken
         self._started_ms = 0
+        self._listened_ms = 0.0  # as far as the recogniser was given it
         self._idle_from: int | None = None  # position from which silence is counted
         self.configure()
 
@@ -73,9 +77,9 @@ class Listening:
         self._detection = detection
         if detection is None:
             self._segmenter = None
-            return []
+            return self.hearing.give_up()
         if self._segmenter is None:
-            return self._start_detecting(detection)
+            return [*self.hearing.give_up(), *self._start_detecting(detection)]
         self._segmenter = self._segmenter.changed(detection)
         return []
 
@@ -103,13 +107,28 @@ class Listening:
             raise Rejected("input_audio_buffer_full", message, "audio")
         self._buffer.append(pcm)
         effects: list[Effect] = [Prepare(self.hearing.situation())] if first else []
-        return [*effects, Detect(pcm)] if self._segmenter else effects
+        return [*effects, *([Detect(pcm)] if self._segmenter else self._listen_to_all(pcm))]
+
+    def _listen_to_all(self, pcm: bytes) -> list[Effect]:
+        """Nobody but the client ends this turn, and it is all that is pending."""
+        if not self._context.listens or self.hearing.listened:
+            return self.hearing.listen(self._item_id, pcm)
+        self._item_id = self._context.new_id("item")
+        return self.hearing.listen(self._item_id, self._buffer.pending())
+
+    def _listen(self, until_ms: float) -> list[Effect]:
+        """The turn that the detector heard begin, as far as it has come."""
+        if not self._context.listens:
+            return []
+        sound = self._buffer.peek(self._listened_ms, until_ms)
+        self._listened_ms = until_ms
+        return self.hearing.listen(self._item_id, sound)
 
     def clear(self) -> list[Effect]:
         """Forget what was appended."""
         self._buffer.clear()
         cleared: list[Effect] = [self._context.emit(ev.InputAudioCleared)]
-        cleared += self._go_on()
+        cleared += [*self._go_on(), *self.hearing.give_up()]
         if self._segmenter and self._detection:
             return cleared + self._start_detecting(self._detection)
         return cleared
@@ -127,11 +146,13 @@ class Listening:
                 "Error committing input audio buffer: buffer too small. Expected at least 100ms of audio, but "
                 f"buffer only has {pending:.2f}ms of audio.",
             )
-        speaking = self._segmenter is not None and self._segmenter.speaking
+        speaking = self._segmenter.speaking if self._segmenter else self.hearing.listened is not None
         item_id = self._item_id if speaking else self._context.new_id("item")
+        went_on = self._go_on()
         if self._segmenter:
             self._segmenter.rest()
-        return [*self._go_on(), *self._turn(item_id, self._buffer.take_pending())]
+            went_on += self.hearing.give_up(item=True)  # all that is pending is more than the detector heard
+        return [*went_on, *self._turn(item_id, self._buffer.take_pending())]
 
     def detected(self, probability: float) -> tuple[Happening, list[Effect]]:
         """One window: what happened to the turn, and what follows from it."""
@@ -140,12 +161,18 @@ class Listening:
         found = self._segmenter.feed(probability)
         if isinstance(found, Started):
             self._item_id = self._context.new_id("item")
-            self._started_ms = found.at_ms
+            self._started_ms = self._listened_ms = found.at_ms
             self._idle_from = None
             started = self._context.emit(ev.SpeechStarted, audio_start_ms=found.at_ms, item_id=self._item_id)
-            return "started", [started]
+            return "started", [started, *self._listen(self._segmenter.position_ms)]
+        listened = self._listen(self._segmenter.position_ms) if self.hearing.listened else []
+        happened, effects = self._followed(found)
+        return happened, [*listened, *effects]
+
+    def _followed(self, found: Paused | Resumed | Stopped | None) -> tuple[Happening, list[Effect]]:
+        assert self._segmenter is not None
         if isinstance(found, Paused):
-            return "", self._paused(self._buffer.peek(self._started_ms, found.at_ms))
+            return "", self._paused(found.at_ms)
         if isinstance(found, Resumed):
             return "", self._go_on()
         if found is not None:
@@ -158,12 +185,14 @@ class Listening:
             return self._idle()
         return "", []
 
-    def told(self, result: Recognised | NotRecognised | Judged) -> list[Effect]:
+    def told(self, result: Recognised | NotRecognised | SoFar | Judged) -> list[Effect]:
         """An answer to what was asked about the user's speech."""
-        if self._pause and self._segmenter and result.key == self._pause.key:
+        if self._pause and self._segmenter and result.key in (self._pause.key, self.hearing.listened):
             self._pause.told(result)
             if self._pause.over is not None:
                 self._segmenter.expect(self._pause.over)
+        if isinstance(result, SoFar):
+            return self.hearing.so_far(result)
         return [] if isinstance(result, Judged) else self.hearing.told(result)
 
     def deaf(self) -> None:
@@ -178,11 +207,16 @@ class Listening:
         """A response is under way: nobody is silent."""
         self._idle_from = None
 
-    def _paused(self, sound: bytes) -> list[Effect]:
+    def _paused(self, at_ms: int) -> list[Effect]:
+        sound = self._buffer.peek(self._started_ms, at_ms)
         key = self._context.new_id("ahead")
         effects = [*self._go_on(), *self.hearing.ahead(key, sound)]
         if isinstance(self._detection, SemanticVad) and self._segmenter:
-            self._pause = Pause(key, recognised=any(isinstance(asked, Transcribe) for asked in effects))
+            asked = any(isinstance(asked, Transcribe) for asked in effects)
+            spoken_ms = at_ms - PAUSE_WINDOWS * WINDOW_MS - self._started_ms
+            self._pause = Pause(key, recognised=asked or self.hearing.listened is not None, spoken_ms=spoken_ms)
+            if self.hearing.latest and self.hearing.listened:
+                self._pause.told(self.hearing.latest)
             if self._pause.over is not None:
                 self._segmenter.expect(self._pause.over)
             effects.append(Judge(key, sound))

@@ -27,6 +27,7 @@ from rtchat.server.dialogue.signals import (
     Judged,
     NotRecognised,
     Recognised,
+    SoFar,
     Spoke,
     ToolCalled,
     ToolFailed,
@@ -50,6 +51,7 @@ class Dialogue:
         kind: Conversation or transcription.
         preset: What the session starts with, as the update that would have made it so.
         no_mcp: Why MCP servers are not called, as a sentence; None when they are.
+        listens: The recogniser hears turns while they are spoken (`Listen`).
     """
 
     def __init__(
@@ -61,9 +63,10 @@ class Dialogue:
         kind: Kind = "realtime",
         preset: ask.SessionUpdate | None = None,
         no_mcp: str | None = None,
+        listens: bool = False,
     ) -> None:
         settings = Settings(kind=kind, model=model, session_id=new_id("sess"), expires_at=expires_at)
-        self._context = Context(settings, model, new_id, new_id("conv"), no_mcp=no_mcp)
+        self._context = Context(settings, model, new_id, new_id("conv"), listens, no_mcp=no_mcp)
         self._listening = Listening(self._context)
         self._answers = Answers(self._context, self._listening.hearing)
         self._sounding: dict[str, float] = {}  # response -> position at which its sound began
@@ -109,7 +112,7 @@ class Dialogue:
             return self._frame(told.text)
         if isinstance(told, Detected):
             return [effect for probability in told.probabilities for effect in self._window(probability)]
-        if isinstance(told, Judged):
+        if isinstance(told, Judged | SoFar):
             return self._listening.told(told)
         if isinstance(told, Recognised | NotRecognised):
             failure = told.reason if isinstance(told, NotRecognised) else None

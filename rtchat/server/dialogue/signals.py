@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from rtchat.protocol.items import McpTool
-    from rtchat.server.engines.base import Piece, Prompt, WordMark
+    from rtchat.server.engines.base import Partial, Piece, Prompt, WordMark
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +67,14 @@ class NotRecognised:
 
     key: str
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class SoFar:
+    """What was heard by now of the turn of a `Listen`."""
+
+    key: str
+    partial: Partial
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,6 +192,7 @@ Input = (
     | Deaf
     | Recognised
     | NotRecognised
+    | SoFar
     | Judged
     | Thought
     | ThoughtEnded
@@ -229,9 +238,20 @@ class ResetDetector:
 
 
 @dataclass(frozen=True, slots=True)
+class Listen:
+    """The next sound of a turn being spoken: 24 kHz mono PCM16. The first has the prompt. Answer: `SoFar`s."""
+
+    key: str
+    pcm: bytes
+    language: str | None
+    prompt: Prompt | None
+
+
+@dataclass(frozen=True, slots=True)
 class Transcribe:
     """Recognise one turn: 24 kHz mono PCM16. Answer: `Recognised` or `NotRecognised` of the same key.
 
+    Of a turn that was listened to (`Listen` of the same key), this is all of the sound, and its end.
     `prompt` is the situation in which it was said, from which the language model makes the recogniser's grammar;
     None for open dictation.
     """
@@ -360,6 +380,7 @@ Effect = (
     | Detect
     | Prepare
     | ResetDetector
+    | Listen
     | Transcribe
     | Judge
     | Abandon

@@ -163,9 +163,13 @@ class InputBuffer:
         end = min(max(WIRE.bytes_in(end_ms) - self._start, start), len(self._sound))
         return bytes(self._sound[start:end])
 
+    def pending(self) -> bytes:
+        """What a commit would take."""
+        return bytes(self._sound[self._pending - self._start :])
+
     def take_pending(self) -> bytes:
         """Commit all there is."""
-        sound = bytes(self._sound[self._pending - self._start :])
+        sound = self.pending()
         self.clear()
         return sound
 

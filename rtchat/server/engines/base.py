@@ -15,6 +15,8 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
+from rtchat.errors import RtchatError
+
 
 class VoiceActivityDetector(Protocol):
     """Is this speech? One per session."""
@@ -81,6 +83,58 @@ class SpeechToText(Protocol):
             rate: Hertz.
             language: ISO 639-1 code, when the session named one.
             grammar: A JSGF grammar of what is likely to be said; what it does not cover may still be recognised.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Partial:
+    """What was heard of a turn that goes on.
+
+    Attributes:
+        text: The words so far; later ones may be put differently.
+        ms: They are the words of this much of the turn's sound.
+        sure: Characters of `text` that will not change any more.
+    """
+
+    text: str
+    ms: float
+    sure: int = 0
+
+
+class Listener(Protocol):
+    """Hears one turn while it is spoken. Its methods are called one after the other, `close` at any time."""
+
+    async def feed(self, pcm: bytes) -> Partial:
+        """The turn's next sound, of any length.
+
+        What comes meanwhile waits and is given together, so an engine that is slow is asked more rarely.
+        """
+        ...
+
+    async def finish(self) -> Transcript:
+        """The turn is over: its words. Nothing is fed after it."""
+        ...
+
+    def close(self) -> None:
+        """Let go of everything, finished or not. Called once, and does not block."""
+        ...
+
+
+class ListeningSpeechToText(SpeechToText, Protocol):
+    """Hears turns while they are spoken, too. Any `SpeechToText` with this method is taken for one.
+
+    `transcribe` is still asked for sound that comes whole: an item with sound in it, or a turn that the client ends
+    elsewhere than the detector would.
+    """
+
+    def listen(self, rate: int, *, language: str | None = None, grammar: str | None = None) -> Listener:
+        """Hear a turn that begins now. Does not block; many may be open at once.
+
+        Args:
+            rate: Hertz of what will be fed, mono PCM16.
+            language: ISO 639-1 code, when the session named one.
+            grammar: As for `transcribe`.
         """
         ...
 
@@ -215,3 +269,10 @@ class Translator(Protocol):
     async def translate(self, text: str, *, source: str, target: str) -> str:
         """Translate. Raises `EngineError` (naming the package to install) for a pair that is not there."""
         ...
+
+
+def reason(error: Exception) -> str:
+    """Why an engine could not, in a sentence for the client."""
+    if isinstance(error, RtchatError):
+        return str(error)
+    return f"The engine failed: {type(error).__name__}: {error}"

@@ -20,6 +20,7 @@ GROUP = "rtchat.engines"
 
 NEURAL = {
     ("stt", "whisper"): "whisper:WhisperSpeechToText",
+    ("stt", "moonshine"): "moonshine:MoonshineSpeechToText",
     ("tts", "kokoro"): "kokoro:KokoroTextToSpeech",
     ("end-of-turn", "smart-turn"): "smart_turn:SmartTurn",
 }

@@ -6,10 +6,8 @@ sessions wait for each other.
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import AsyncIterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +15,7 @@ import numpy as np
 
 from rtchat.errors import EngineError
 from rtchat.server.engines import models
+from rtchat.server.engines.on_thread import OnThread
 
 MODEL, VOICES_FILE = "kokoro-v1.0.int8.onnx", "voices-v1.0.bin"
 VOICES = {
@@ -39,7 +38,7 @@ _CHUNK = 9_600  # bytes: 200 ms, so that an interruption finds little under way
 _FROM = "https://github.com/thewh1teagle/kokoro-onnx/releases/download/model-files-v1.0"
 
 
-class KokoroTextToSpeech:
+class KokoroTextToSpeech(OnThread):
     """`TextToSpeech` by kokoro-onnx.
 
     Args:
@@ -54,6 +53,7 @@ class KokoroTextToSpeech:
     rate = 24_000
 
     def __init__(self, model: str = "", voice: str = "") -> None:
+        super().__init__("kokoro")
         models.needs_package("kokoro_onnx", "kokoro", "--tts kokoro")
         path = Path(model) if model else models.folder() / MODEL
         self._path = models.needs_file(path, "--tts kokoro", _download(path.parent, MODEL))
@@ -65,13 +65,6 @@ class KokoroTextToSpeech:
             else models.needs_file(fallback, "--tts kokoro", _download(path.parent, VOICES_FILE))
         )
         self._voice = voice
-        self._kokoro: Any = None
-        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="kokoro")
-
-    def warm_up(self) -> None:
-        """Load the model now, in the background. What fails is told by `speak`."""
-        if self._kokoro is None:
-            self._thread.submit(self._loaded)
 
     async def speak(
         self, text: str, *, voice: str, speed: float = 1.0, language: str = "en"
@@ -83,39 +76,21 @@ class KokoroTextToSpeech:
         """
         if not any(letter.isalnum() for letter in text):
             return
-        making = asyncio.get_running_loop().run_in_executor(
-            self._thread, self._say, text.strip(), self._voice or voice, speed, language
-        )
-        pcm = await making
+        pcm = await self.do(self._say, text.strip(), self._voice or voice, speed, language)
         for at in range(0, len(pcm), _CHUNK):
             yield pcm[at : at + _CHUNK]
 
-    async def check(self) -> str | None:
-        """Load the model; what is wrong with it."""
+    def _load(self) -> Any:
+        from kokoro_onnx import Kokoro
+
+        logging.getLogger("phonemizer").setLevel(logging.ERROR)  # it warns of every contraction
         try:
-            await asyncio.get_running_loop().run_in_executor(self._thread, self._loaded)
-        except EngineError as error:
-            return str(error)
-        return None
-
-    def close(self) -> None:
-        """End the thread; waiting sentences are given up."""
-        self._thread.shutdown(wait=True, cancel_futures=True)
-        self._kokoro = None
-
-    def _loaded(self) -> Any:
-        if self._kokoro is None:
-            from kokoro_onnx import Kokoro
-
-            logging.getLogger("phonemizer").setLevel(logging.ERROR)  # it warns of every contraction
-            try:
-                self._kokoro = Kokoro(str(self._path), str(self._voices))
-            except Exception as error:
-                raise EngineError(
-                    f"The Kokoro model {self._path} does not load: {error}.",
-                    hint=f"Download it again: `{_download(self._path.parent, MODEL)}`.",
-                ) from error
-        return self._kokoro
+            return Kokoro(str(self._path), str(self._voices))
+        except Exception as error:
+            raise EngineError(
+                f"The Kokoro model {self._path} does not load: {error}.",
+                hint=f"Download it again: `{_download(self._path.parent, MODEL)}`.",
+            ) from error
 
     def _say(self, text: str, voice: str, speed: float, language: str) -> bytes:
         kokoro = self._loaded()

@@ -6,9 +6,7 @@ wait for each other.
 
 from __future__ import annotations
 
-import asyncio
 import threading
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +16,14 @@ import soxr
 from rtchat.errors import EngineError
 from rtchat.server.engines import models
 from rtchat.server.engines.base import Transcript
+from rtchat.server.engines.on_thread import OnThread
 
 DEFAULT_MODEL = "base.en"
 RATE = 16_000
 """Hertz that Whisper hears at."""
 
 
-class WhisperSpeechToText:
+class WhisperSpeechToText(OnThread):
     """`SpeechToText` by faster-whisper.
 
     Args:
@@ -36,17 +35,11 @@ class WhisperSpeechToText:
     """
 
     def __init__(self, model: str = "") -> None:
+        super().__init__("whisper")
         model = model or DEFAULT_MODEL
         self.name = f"whisper {Path(model).name}"
         models.needs_package("faster_whisper", "whisper", "--stt whisper")
         self._path = _found(model)
-        self._model: Any = None
-        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="whisper")
-
-    def warm_up(self, grammar: str | None = None) -> None:
-        """Load the model now, in the background. What fails is told by `transcribe`."""
-        if self._model is None:
-            self._thread.submit(self._loaded)
 
     async def transcribe(
         self, pcm: bytes, rate: int, *, language: str | None = None, grammar: str | None = None
@@ -59,41 +52,21 @@ class WhisperSpeechToText:
         if not pcm:
             return Transcript("")
         unwanted = threading.Event()
-        hearing = asyncio.get_running_loop().run_in_executor(
-            self._thread, self._hear, pcm, rate, language, unwanted
-        )
         try:
-            return await hearing
+            return await self.do(self._hear, pcm, rate, language, unwanted)
         finally:
             unwanted.set()
 
-    async def check(self) -> str | None:
-        """Load the model; what is wrong with it."""
+    def _load(self) -> Any:
+        from faster_whisper import WhisperModel
+
         try:
-            await asyncio.get_running_loop().run_in_executor(self._thread, self._loaded)
-        except EngineError as error:
-            return str(error)
-        return None
-
-    def close(self) -> None:
-        """End the thread; waiting turns are given up."""
-        self._thread.shutdown(wait=True, cancel_futures=True)
-        self._model = None
-
-    def _loaded(self) -> Any:
-        if self._model is None:
-            from faster_whisper import WhisperModel
-
-            try:
-                self._model = WhisperModel(
-                    str(self._path), device="auto", compute_type="int8", local_files_only=True
-                )
-            except Exception as error:
-                raise EngineError(
-                    f"The Whisper model {self._path} does not load: {error}.",
-                    hint="It must be a folder converted for faster-whisper, with model.bin and config.json.",
-                ) from error
-        return self._model
+            return WhisperModel(str(self._path), device="auto", compute_type="int8", local_files_only=True)
+        except Exception as error:
+            raise EngineError(
+                f"The Whisper model {self._path} does not load: {error}.",
+                hint="It must be a folder converted for faster-whisper, with model.bin and config.json.",
+            ) from error
 
     def _hear(self, pcm: bytes, rate: int, language: str | None, unwanted: threading.Event) -> Transcript:
         if unwanted.is_set():

