@@ -263,8 +263,7 @@ class Session:
         for effect in self._machine.close():
             if isinstance(effect, s.Show):
                 self._show(effect.notice)
-        why = "error" if isinstance(reason, RtchatError) else reason
-        ended = self._ledger.end(why, self._sound.underruns)
+        ended = self._ledger.end("error" if isinstance(reason, RtchatError) else reason, self._sound.underruns)
         self._show(ended)
         return ended
 
@@ -288,7 +287,7 @@ class Session:
                     self._sound.restore()
                 case s.Show(notice=notice):
                     self._take_notice(notice)
-                case s.CallTool():
+                case s.CallTool() | s.AskApproval():
                     task = self._group.create_task(self._guarded(self._call(effect)))
                     self._calls.add(task)
                     task.add_done_callback(self._calls.discard)
@@ -328,11 +327,12 @@ class Session:
         if self._display.closed:
             self._finish("nobody reads")
 
-    async def _call(self, call: s.CallTool) -> None:
-        if self._tools is None:
-            return
-        result = await self._tools.call(call.name, call.arguments, self._plan.settings.tool_timeout)
-        self.feed(s.ToolDone(call.call_id, result.output, result.status, result.ms))
+    async def _call(self, call: s.CallTool | s.AskApproval) -> None:
+        if isinstance(call, s.AskApproval):
+            self.feed(s.Approved(call.request_id, await self.controls.approve(call.name, call.arguments)))
+        elif self._tools is not None:
+            result = await self._tools.call(call.name, call.arguments, self._plan.settings.tool_timeout)
+            self.feed(s.ToolDone(call.call_id, result.output, result.status, result.ms))
 
     # --- tasks --------------------------------------------------------------------------------------------
 

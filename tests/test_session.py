@@ -759,3 +759,33 @@ async def test_an_update_that_the_server_does_not_take_is_a_refusal():
     async with server_that(handler) as endpoint:
         outcome, _ = await run(a_plan(), endpoint=endpoint, lines=typed("hello"))
     assert isinstance(outcome.error, Refused) and outcome.error.message == "No such voice."
+
+
+async def test_the_user_says_yes_to_a_call_of_the_server_s():
+    response = {"id": "resp_1", "status": "completed", "output": []}
+    request = {"type": "mcp_approval_request", "id": "mcpr_1", "server_label": "shop", "name": "buy",
+               "arguments": '{"id": 7}'}  # fmt: skip
+    decisions = []
+
+    async def handler(socket):
+        await greet(socket)
+        await until_asked(socket)
+        for event in (
+            {"type": "response.created", "response": response},
+            {"type": "conversation.item.done", "previous_item_id": None, "item": request},
+            {"type": "response.done", "response": response},
+        ):
+            await socket.send(json.dumps(event))
+        decisions.append(json.loads(await socket.recv())["item"])
+        await socket.close()
+
+    display = Collected()
+
+    async def keys():
+        await display.until(lambda d: d.lines)
+        yield Key(Action.YES)
+
+    async with server_that(handler) as endpoint, asyncio.timeout(60):
+        await run(a_plan(), endpoint=endpoint, display=display, lines=typed("buy it"), keys=keys)
+    assert display.lines == ["May shop.buy(id=7) run? Press y or n."]
+    assert [(item["approval_request_id"], item["approve"]) for item in decisions] == [("mcpr_1", True)]

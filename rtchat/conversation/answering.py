@@ -11,7 +11,7 @@ from rtchat.conversation.state import Trigger
 from rtchat.conversation.turn import Turn
 from rtchat.protocol import server_events as told
 from rtchat.protocol.client_events import ItemCreate
-from rtchat.protocol.items import FunctionCallItem, FunctionCallOutputItem
+from rtchat.protocol.items import FunctionCallItem, FunctionCallOutputItem, McpCallItem
 
 
 class Answering:
@@ -26,7 +26,7 @@ class Answering:
         self.handlers: Handlers = {
             told.ResponseCreated: self._created,
             told.ResponseDone: self._done,
-            told.OutputItemAdded: turn.answer.item_added,
+            told.OutputItemAdded: self._item_added,
             told.OutputItemDone: self._item_done,
             told.OutputTextDelta: self._words,
             told.OutputTextDone: turn.answer.words_done,
@@ -36,7 +36,12 @@ class Answering:
             told.OutputAudioDone: turn.answer.sound_done,
             s.Heard: self._heard,
             s.Drained: turn.drained,
+            told.McpArgumentsDone: turn.mcp.called,
+            told.McpListToolsInProgress: turn.mcp.asks,
+            told.McpListToolsCompleted: self._listed,
+            told.McpListToolsFailed: self._listed,
             s.ToolDone: self._tool_done,
+            s.Approved: self._decided,
         }
 
     def _created(self, event: told.ResponseCreated) -> list[s.Effect]:
@@ -72,10 +77,21 @@ class Answering:
             self._turn.resumption.answered()
         return effects
 
+    def _decided(self, decision: s.Approved) -> list[s.Effect]:
+        return [*self._turn.mcp.decided(decision), *self._turn.settle()]
+
+    def _listed(self, event: told.McpListToolsCompleted | told.McpListToolsFailed) -> list[s.Effect]:
+        return [*self._turn.mcp.listed(event), *self._turn.settle()]
+
+    def _item_added(self, event: told.OutputItemAdded) -> list[s.Effect]:
+        self._turn.mcp.begun(event.item, event.response_id)
+        return self._turn.answer.item_added(event)
+
     def _item_done(self, event: told.OutputItemDone) -> list[s.Effect]:
         if isinstance(event.item, FunctionCallItem):
             self._turn.calls.made(event.response_id, event.item)
-        return self._turn.answer.item_made(event)
+        effects = [*self._turn.mcp.ended(event.item), *self._turn.answer.item_made(event)]
+        return [*effects, *self._turn.settle()] if isinstance(event.item, McpCallItem) else effects
 
     def _done(self, event: told.ResponseDone) -> list[s.Effect]:
         turn, response = self._turn, event.response
@@ -85,6 +101,8 @@ class Answering:
         effects = [*troubles.failure(response), *turn.answer.response_done(response)]
         calls = [item for item in response.output or [] if isinstance(item, FunctionCallItem)]
         cancelled = response.status == "cancelled" or turn.answer.playback.is_cut(response.id)
+        if cancelled:
+            turn.mcp.cancelled(response.id)
         for call in turn.calls.due(response.id, calls, cancelled=cancelled):
             running = ToolCalled(call.call_id or "", call.name, call.arguments, "", "running", 0)
             effects += [s.Show(running), s.CallTool(call.call_id or "", call.name, call.arguments)]

@@ -82,6 +82,7 @@ class Handshake:
         turn.talking = turn.onset = False
         turn.words_due = 0
         turn.calls.lost()
+        turn.mcp.lost()
         turn.microphone.lost()
         turn.resumption.forget()
         words, unwritten = turn.transcripts.lost()

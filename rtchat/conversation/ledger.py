@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from rtchat.chunk import WIRE
-from rtchat.conversation.notices import Notice, SessionEnded, SessionStarted, TurnEnded
+from rtchat.conversation.notices import Notice, SessionEnded, SessionStarted, ToolCalled, TurnEnded
 from rtchat.conversation.signals import Heard
 from rtchat.conversation.usage import add_usage
 from rtchat.protocol import client_events as ask
@@ -50,6 +50,8 @@ class Ledger:
         self._first_audible: float | None = None
         self._responses: set[str] = set()
         self._items: set[str] = set()
+        self._calls: dict[str, float] = {}  # the server's own, by item: when they began
+        self._took: dict[str, int] = {}
 
     def sent(self, t: float, event: object) -> None:
         """An event is on its way to the server."""
@@ -66,6 +68,10 @@ class Ledger:
                 self._begin(t)
             case told.TranscriptionCompleted(usage=usage) if usage:
                 self._untold += self._price(self._transcription_model, usage)
+            case told.McpCallInProgress(item_id=item_id):
+                self._calls[item_id] = t
+            case told.McpCallCompleted(item_id=item_id) | told.McpCallFailed(item_id=item_id):
+                self._took[item_id] = round((t - self._calls.get(item_id, t)) * 1000)
             case told.ResponseCreated(response=response):
                 self._responses.add(response.id)
             case told.ResponseDone(response=response):
@@ -89,6 +95,8 @@ class Ledger:
         match notice:
             case SessionStarted(model=model):
                 self._model = model
+            case ToolCalled(call_id=call_id) if call_id in self._took:
+                return replace(notice, ms=self._took.pop(call_id))
             case TurnEnded(usage=usage):
                 return self._turn(notice, usage)
             case _:

@@ -18,7 +18,7 @@ from rtchat.conversation.signals import Handlers
 from rtchat.conversation.state import State
 from rtchat.conversation.turn import Turn
 from rtchat.protocol import server_events as told
-from rtchat.protocol.items import ContentPart, FunctionCallOutputItem, MessageItem, user_text
+from rtchat.protocol.items import ContentPart, FunctionCallOutputItem, McpCallItem, MessageItem, user_text
 
 __all__ = ["Conversation", "Rules"]
 
@@ -94,7 +94,12 @@ class Conversation:
     def _item_added(self, event: told.ItemAdded | told.ItemDone) -> list[s.Effect]:
         if isinstance(event.item, FunctionCallOutputItem):
             self._turn.calls.output_added(event.item)
-        return self._turn.transcripts.added(event)
+        mcp = self._turn.mcp
+        if isinstance(event, told.ItemAdded):
+            mcp.begun(event.item)
+            return self._turn.transcripts.added(event)
+        effects = [*mcp.ended(event.item), *self._turn.transcripts.added(event)]
+        return [*effects, *self._turn.settle()] if isinstance(event.item, McpCallItem) else effects
 
     # --- the user, but for the microphone -----------------------------------------------------------------
 
@@ -112,6 +117,7 @@ class Conversation:
 
     def _interrupt_pressed(self, _: s.InterruptPressed) -> list[s.Effect]:
         self._turn.resumption.forget()
+        self._turn.mcp.wait_no_more()
         return [*self._turn.interrupt(), *self._turn.settle()]
 
     def _input_ended(self, _: s.InputEnded) -> list[s.Effect]:

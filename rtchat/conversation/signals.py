@@ -162,6 +162,14 @@ class ToolDone:
     ms: int
 
 
+@dataclass(frozen=True, slots=True)
+class Approved:
+    """The user's answer to `AskApproval`."""
+
+    request_id: str
+    approve: bool
+
+
 # --- effects ----------------------------------------------------------------------------------------------
 
 
@@ -220,6 +228,15 @@ class CallTool:
 
 
 @dataclass(frozen=True, slots=True)
+class AskApproval:
+    """Ask the user whether the server may call this tool, and answer with `Approved`."""
+
+    request_id: str
+    name: str
+    arguments: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
 class End:
     """End the session."""
 
@@ -234,6 +251,6 @@ class Refuse:
     message: str
 
 
-Effect = Send | Play | Drain | Flush | Duck | Restore | Show | CallTool | End | Refuse
+Effect = Send | Play | Drain | Flush | Duck | Restore | Show | CallTool | AskApproval | End | Refuse
 Handlers = dict[type, Callable[[Any], list[Effect]]]
 """What to do with each kind of input."""

@@ -9,9 +9,10 @@ from rtchat.conversation.answer import Answer
 from rtchat.conversation.barge_in import BargeIn
 from rtchat.conversation.calls import Calls
 from rtchat.conversation.items import Entry, Items
+from rtchat.conversation.mcp import McpCalls
 from rtchat.conversation.microphone_gate import MicrophoneGate
 from rtchat.conversation.notices import TurnEnded
-from rtchat.conversation.responses import Responses
+from rtchat.conversation.responses import Responses, Want
 from rtchat.conversation.restore import message, predecessor
 from rtchat.conversation.resumption import Resumption
 from rtchat.conversation.rules import Echo, Rules
@@ -49,6 +50,7 @@ class Turn:
         self.responses = Responses()
         self.responses.hold = True  # until the session is there
         self.calls = Calls()
+        self.mcp = McpCalls()
         half_duplex = rules.echo == "half-duplex"
         self.microphone = BargeIn(
             MicrophoneGate(half_duplex=half_duplex, push_to_talk=rules.push_to_talk, looks_back=rules.barge_in)
@@ -129,15 +131,18 @@ class Turn:
         told = self._tell_heard()
         if self.resumption.due and not (self.sounding or self.user_speaks or self.responses.hold):
             self.responses.want(self.resumption.take(self.rules.session))
-        over = not (self.responses.turn_goes_on or self.calls.pending or self.sounding)
+        if self.mcp.due(self.responses.active):
+            self.responses.want(Want())
+        at_work = self.calls.pending or self.mcp.pending
+        over = not (self.responses.turn_goes_on or at_work or self.sounding)
         effects = [*told, *(self.end() if over and self.open else [])]
-        requests = self.responses.next(sounding=self.sounding)
+        requests = [] if self.mcp.listing else self.responses.next(sounding=self.sounding)
         if requests:
             self.open = True
             return [*effects, *(s.Send(event) for event in requests), *self.asked()]
         if self.user_speaks or self.responses.hold or (self.responses.answering and self.state is State.SPEAKING):
             return effects
-        if self.responses.expected or self.calls.pending:
+        if self.responses.expected or at_work:
             return [*effects, *self.asked()]
         if self.sounding or self.words_due:
             return effects

@@ -3,10 +3,10 @@ from __future__ import annotations
 import pytest
 
 from rtchat.conversation.ledger import Ledger
-from rtchat.conversation.notices import SessionEnded, SessionStarted, StateChanged, TurnEnded
+from rtchat.conversation.notices import SessionEnded, SessionStarted, StateChanged, ToolCalled, TurnEnded
 from rtchat.conversation.signals import Heard
 from rtchat.protocol import client_events as ask
-from rtchat.protocol.server_events import TranscriptionCompleted
+from rtchat.protocol.server_events import McpCallCompleted, McpCallInProgress, TranscriptionCompleted
 from rtchat.protocol.translation import TranslationAppend
 
 
@@ -124,6 +124,14 @@ def test_transcripts_are_paid_with_the_next_turn_at_their_own_price():
     assert ledger.complete(turn(3)).cost_usd == 5.0
     assert ledger.complete(turn(1)).cost_usd == 1.0
     assert ledger.cost_usd == 6.0
+
+
+def test_the_server_s_own_calls_are_timed(ledger):
+    shown = ToolCalled("mcp_1", "shop.get_order", "{}", "", "ok", 0)
+    ledger.received(1.0, McpCallInProgress(item_id="mcp_1", output_index=0))
+    ledger.received(1.25, McpCallCompleted(item_id="mcp_1", output_index=0))
+    assert ledger.complete(shown).ms == 250
+    assert ledger.complete(shown).ms == 0
 
 
 def test_translation_is_paid_by_the_sound_sent():
