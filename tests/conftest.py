@@ -28,6 +28,8 @@ _pulse = _load("private_pulse")
 _load("rooms")
 _load("live_room")
 _load("noises")
+_load("rough_frames")
+_load("rough_clients")
 
 
 # A developer's own Ollama and models change what the server says at its start, and what it hears with.

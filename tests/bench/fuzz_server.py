@@ -1,9 +1,9 @@
 """Frames that no client should send: python tests/bench/fuzz_server.py [--socket] [frames] [seed] [flags of serve]
 
-Through the real dialogue, every frame must be answered by events: an exception ends the run and names the frame.
-Sessions are renewed every thousand frames.
+Through the dialogue (or the translation) itself every frame must be answered by events: an exception ends the run
+and names the frame. Sessions are renewed every 300 frames.
 
-With `--socket` rough clients (tests/server/rough_clients.py) send them to a process of `rtchat serve`. Afterwards
+With `--socket` rough clients (tests/rough_clients.py) send them to a process of `rtchat serve`. Afterwards
 it must be as it was: it answers, a fresh session talks, no other is left, not even of clients that vanished without
 a word, and its log tells of no mistake. Memory is printed at the begin and after every tenth.
 """
@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import base64
-import importlib.util
 import itertools
 import json
 import os
@@ -21,6 +20,8 @@ import random
 import re
 import sys
 import tempfile
+from collections import defaultdict
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -28,12 +29,19 @@ import httpx
 import websockets
 
 from rtchat.protocol import wire
+from rtchat.protocol.items import McpTool
+from rtchat.server.beta import Beta
 from rtchat.server.dialogue import Dialogue
 from rtchat.server.dialogue import signals as sig
-from rtchat.server.engines.base import TextPiece, ToolCall
+from rtchat.server.engines.base import TextPiece, ToolCall, WordMark
+from rtchat.server.translation import Translation
 
-TESTS = Path(__file__).parents[1] / "server"
-SESSION = 1000
+sys.path.insert(0, str(Path(__file__).parents[1]))
+import rough_clients
+import rough_frames as of
+
+SESSION = 300
+LOOK = McpTool(name="look", description=None, input_schema={"type": "object"})
 SERVER = """
 import logging
 logging.basicConfig(level=logging.WARNING)
@@ -49,36 +57,95 @@ LEFT_S = 90
 """When the last of those that vanished without a word is gone: a ping and its answer's time, twice."""
 
 
-def loaded(path: Path) -> Any:
-    """A module of the tests, which are no package."""
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[path.stem] = module
-    spec.loader.exec_module(module)
-    return module
+def machine(dice: random.Random) -> Any:
+    """A session's: a conversation mostly, in today's words or the beta's, a transcription, a translation."""
+    counts: defaultdict[str, Iterator[int]] = defaultdict(lambda: itertools.count(1))
+
+    def new_id(prefix: str) -> str:
+        return f"{prefix}_{next(counts[prefix])}"
+
+    match dice.randrange(10):
+        case 0:
+            return Translation(model="gpt-realtime-translate", new_id=new_id, expires_at=1)
+        case 1:
+            return Dialogue(model="", new_id=new_id, expires_at=1, kind="transcription")
+        case 2:
+            dialogue = Dialogue(model="gpt-realtime-2.1", new_id=new_id, expires_at=1)
+            return Beta(dialogue, new_id, dialogue.conversation_id)
+        case _:
+            return Dialogue(model="gpt-realtime-2.1", new_id=new_id, expires_at=1)
 
 
-def answer(dialogue: Dialogue, effects: list[Any], dice: random.Random) -> None:
-    """Do what is asked for, badly at times."""
-    for effect in effects:
-        match effect:
-            case sig.Emit():
-                wire.encode(effect.event).encode()
-            case sig.Think():
-                piece = dice.choice([TextPiece("One two."), ToolCall("f", "{}")])
-                answer(dialogue, dialogue.receive(sig.Thought(effect.response_id, piece)), dice)
-                why = dice.choice([None, None, "It broke."])
-                answer(dialogue, dialogue.receive(sig.ThoughtEnded(effect.response_id, why)), dice)
-            case sig.Speak():
-                answer(dialogue, dialogue.receive(sig.Spoke(effect.response_id, bytes(4800))), dice)
-                answer(dialogue, dialogue.receive(sig.SpeechEnded(effect.response_id)), dice)
-            case sig.Transcribe():
-                answer(dialogue, dialogue.receive(sig.Recognised(effect.key, "hi")), dice)
-            case sig.Detect():
-                count = len(effect.pcm) // 1536
-                found = tuple(dice.choice([0.0, 0.9]) for _ in range(count))
-                answer(dialogue, dialogue.receive(sig.Detected(found)), dice)
+class Answers:
+    """The engines' part: what a dialogue asks for is done at once or later, in any order that a session allows.
+
+    Args:
+        dialogue: Asks.
+        dice: Decide what is answered, and when.
+    """
+
+    def __init__(self, dialogue: Any, dice: random.Random) -> None:
+        self._dialogue = dialogue
+        self._dice = dice
+        self._to_tell: defaultdict[tuple[str, str], list[Any]] = defaultdict(list)
+
+    def tell(self, told: Any) -> None:
+        """An input, and what follows from it."""
+        self.do(self._dialogue.receive(told))
+
+    def tell_some(self) -> None:
+        """A few of the answers that wait."""
+        while self._to_tell and self._dice.random() < 0.8:
+            whose = self._dice.choice(list(self._to_tell))
+            told = self._to_tell[whose].pop(0)
+            if not self._to_tell[whose]:
+                del self._to_tell[whose]
+            self.tell(told)
+
+    def do(self, effects: list[Any]) -> None:
+        """Do what is asked for, badly at times."""
+        dice, later = self._dice, self._to_tell
+        for effect in effects:
+            match effect:
+                case sig.Emit():
+                    wire.encode(effect.event).encode()
+                case sig.Detect():
+                    windows = len(effect.pcm) // 1536
+                    self.tell(sig.Detected(tuple(dice.choice([0.0, 0.9]) for _ in range(windows))))
+                case sig.Think(response_id):
+                    pieces = [
+                        TextPiece("One two. "),
+                        ToolCall("f", "{}"),
+                        ToolCall("look", "{}"),
+                        TextPiece("Three"),
+                    ]
+                    thoughts = [sig.Thought(response_id, piece) for piece in pieces if dice.random() < 0.5]
+                    ended = sig.ThoughtEnded(response_id, dice.choice([None, None, "It broke."]))
+                    later["thoughts", response_id] += [*thoughts, ended]
+                case sig.Speak(response_id):
+                    sound = [sig.Marked(response_id, WordMark(3, 40.0)), sig.Spoke(response_id, bytes(4800))]
+                    ended = sig.SpeechEnded(response_id, dice.choice([None, None, None, "It is hoarse."]))
+                    later["speech", response_id] += [*sound, ended]
+                case sig.Transcribe(key):
+                    heard = [sig.Recognised(key, "hi"), sig.Recognised(key, ""), sig.NotRecognised(key, "no")]
+                    later["words", key].append(dice.choice(heard))
+                case sig.Judge(key):
+                    later["melody", key].append(sig.Judged(key, dice.random()))
+                case sig.Translate(key):
+                    later["translation", key].append(
+                        dice.choice([sig.Translated(key, "uno dos"), sig.NotTranslated(key, "no")])
+                    )
+                case sig.ListTools(key):
+                    listed = [sig.ToolsListed(key, (LOOK,)), sig.ToolsNotListed(key, "no")]
+                    later["tools", key].append(dice.choice(listed))
+                case sig.CallTool(key):
+                    failed = sig.ToolFailed(key, {"type": "tool_execution_error", "message": "no"})
+                    later["tool", key].append(dice.choice([sig.ToolCalled(key, "sky"), failed]))
+                case sig.Enough(response_id):
+                    later.pop(("thoughts", response_id), None)
+                case sig.Abort(response_id) | sig.Abandon(response_id):
+                    for kind in ("thoughts", "speech", "words", "melody"):
+                        later.pop((kind, response_id), None)
 
 
 def memory_mb(pid: int | str = "self") -> float:
@@ -88,21 +155,19 @@ def memory_mb(pid: int | str = "self") -> float:
 def through_the_dialogue(frames: int, seed: int) -> None:
     """Send them to the machine itself."""
     dice = random.Random(seed)
-    of = loaded(TESTS / "dialogue" / "test_garbage.py")
     for number in range(frames):
         if number % SESSION == 0:
-            numbers = itertools.count(1)
-            dialogue = Dialogue(
-                model="gpt-realtime-2.1", expires_at=1, new_id=lambda prefix, n=numbers: f"{prefix}_{next(n)}"
-            )
-            answer(dialogue, dialogue.start(), dice)
+            dialogue = machine(dice)
+            answers = Answers(dialogue, dice)
+            answers.do(dialogue.start())
         event = dice.choice(of.EVENTS)
         frame = json.dumps(of.mangled(event, dice) if dice.random() < 0.6 else event)
         if dice.random() < 0.3:
             frame = of.torn(frame, dice)
         told: Any = sig.Frame(frame) if dice.random() < 0.99 else sig.BinaryFrame()
         try:
-            answer(dialogue, dialogue.receive(told), dice)
+            answers.tell(told)
+            answers.tell_some()
         except Exception:
             print(
                 f"frame {number}: {base64.b64encode(frame.encode(errors='surrogatepass'))[:2000]!r}",
@@ -120,7 +185,6 @@ async def over_sockets(frames: int, seed: int, flags: list[str]) -> list[str]:
     Returns:
         What is wrong with it.
     """
-    rough = loaded(TESTS / "rough_clients.py")
     with tempfile.TemporaryFile("w+") as log:
         command = [sys.executable, "-c", SERVER, "serve", "--port", "0", "--log", "json", *flags]
         process = await asyncio.create_subprocess_exec(*command, stderr=log)
@@ -128,10 +192,12 @@ async def over_sockets(frames: int, seed: int, flags: list[str]) -> list[str]:
             port = await listening(process, log)
             await talk(port)  # what is loaded once is no leak
             print(f"0 frames, {memory_mb(process.pid):.1f} MB", flush=True)
-            told = rough.Told()
+            told = rough_clients.Told()
             for tenth in range(1, 11):
                 so_far = frames * tenth // 10
-                await rough.crowd("127.0.0.1", port, frames=so_far, seed=seed * 10 + tenth, hold=True, told=told)
+                await rough_clients.crowd(
+                    "127.0.0.1", port, frames=so_far, seed=seed * 10 + tenth, hold=True, told=told
+                )
                 print(f"{told.sent.total()} frames, {memory_mb(process.pid):.1f} MB", flush=True)
             print(f"sent: {dict(told.sent.most_common())}\ngot: {dict(told.got.most_common())}")
             wrong = told.wrong + await as_it_was(port)

@@ -125,6 +125,16 @@ async def session(address: str, **options):
     return client, json.loads(await asyncio.wait_for(client.recv(), 20))
 
 
+async def drained(worker: Worker, clients: list[websockets.ClientConnection]) -> None:
+    """Those that were there go on; when they have left, so does the worker."""
+    for client in clients:
+        await client.send('{"type":"input_audio_buffer.clear"}')
+        assert json.loads(await client.recv())["type"] == "input_audio_buffer.cleared"
+        await client.close()
+    assert (await worker.told("drained"))["sessions_closed"] == 0
+    assert await asyncio.wait_for(worker.process.wait(), 20) == 0
+
+
 async def test_sessions_are_spread_and_a_drained_worker_gets_no_new_ones(tmp_path):
     async with balanced(tmp_path, 10) as (balancer, one, two):
         clients = [(await session(balancer.address))[0] for _ in range(4)]
@@ -135,12 +145,7 @@ async def test_sessions_are_spread_and_a_drained_worker_gets_no_new_ones(tmp_pat
         clients += [(await session(balancer.address))[0] for _ in range(3)]
         assert (await one.live(), await two.live()) == (2, 5)
 
-        for client in clients:  # those that were there go on
-            await client.send('{"type":"input_audio_buffer.clear"}')
-            assert json.loads(await client.recv())["type"] == "input_audio_buffer.cleared"
-            await client.close()
-        assert (await one.told("drained"))["sessions_closed"] == 0
-        assert await asyncio.wait_for(one.process.wait(), 20) == 0
+        await drained(one, clients)
         client, created = await session(balancer.address)
         assert created["type"] == "session.created"
         await client.close()
@@ -159,12 +164,7 @@ async def test_the_check_takes_out_a_worker_that_drains_and_takes_its_successor_
         assert (await one.live(), await two.live()) == (1, 4)
         assert "rtchat_refused_total{" not in (await one.get("/metrics")).text  # nobody was sent there first
 
-        for client in clients:  # those that were there go on
-            await client.send('{"type":"input_audio_buffer.clear"}')
-            assert json.loads(await client.recv())["type"] == "input_audio_buffer.cleared"
-            await client.close()
-        assert (await one.told("drained"))["sessions_closed"] == 0
-        assert await asyncio.wait_for(one.process.wait(), 20) == 0
+        await drained(one, clients)
 
         async with worker(10, int(one.address.split(":")[1])) as successor:
             await balancer.sees("one", "UP", "L7OK", "200")

@@ -1,27 +1,17 @@
 """The server as a whole, among clients that keep to nothing; `fuzz_server.py --socket` does it for long."""
 
-import importlib.util
 import logging
-import sys
-from pathlib import Path
 
 import httpx
 import pytest
+import rough_clients
 
 from rtchat.server.limits import Limits
 from rtchat.server.run import ServerConfig, embedded
 
 
-@pytest.fixture(scope="module")
-def rough_clients():
-    spec = importlib.util.spec_from_file_location("rough_clients", Path(__file__).with_name("rough_clients.py"))
-    module = sys.modules[spec.name] = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 @pytest.mark.parametrize("beta", [False, True])
-async def test_rough_clients_leave_it_as_it_was(engines, connect, answered, caplog, rough_clients, beta):
+async def test_rough_clients_leave_it_as_it_was(engines, connect, answered, caplog, beta):
     config = ServerConfig(beta=beta, limits=Limits(max_frame=64 * 1024))
     async with embedded(config, engines=engines) as url, httpx.AsyncClient() as http:
         logging.getLogger("uvicorn.error").setLevel(logging.ERROR)  # what escapes from the application

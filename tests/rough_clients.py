@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import importlib.util
 import json
 import random
 import socket
@@ -15,25 +14,14 @@ import struct
 from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
+
+import rough_frames as of
 
 LAST = "the.last"
 """An event that does not exist: its refusal comes when all before it is done."""
 PATIENCE_S = 60
 """A server that has not answered by then does not answer."""
-
-
-def _frames() -> Any:
-    """What they send; it lies beside this file."""
-    spec = importlib.util.spec_from_file_location("rough_frames", Path(__file__).with_name("rough_frames.py"))
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-of = _frames()
 
 
 class Wrong(Exception):
@@ -165,13 +153,11 @@ class Rough:
 
     async def _post(self) -> None:
         """Ask for a client secret, badly."""
-        session = self._dice.choice(of.GRAMMAR.EVENTS)
-        body = of.GRAMMAR.mangled(
-            {"session": session.get("session", {}), "expires_after": {"seconds": 10}}, self._dice
-        )
+        session = self._dice.choice(of.EVENTS)
+        body = of.mangled({"session": session.get("session", {}), "expires_after": {"seconds": 10}}, self._dice)
         raw = json.dumps(body).encode()
         if self._dice.random() < 0.3:
-            raw = of.GRAMMAR.torn(raw.decode(), self._dice).encode(errors="surrogatepass")
+            raw = of.torn(raw.decode(), self._dice).encode(errors="surrogatepass")
         if self._dice.random() < 0.02:
             raw *= 2**20 // len(raw) + 1
         between = self._dice.choice(["", "", "translations/"])
