@@ -299,8 +299,8 @@ class Rough:
         self._told.got[event["type"]] += 1
         if event["type"] == "error" and LAST in event["error"]["message"]:
             self._last.set()
-        if event["type"] == "error" and event["error"]["type"] == "server_error" and event["error"]["code"] is None:
-            raise Wrong(f"{event['error']['message']}")
+        if event["type"] == "error" and event["error"]["type"] == "server_error" and not event["error"]["code"]:
+            raise Wrong(event["error"]["message"])
 
 
 async def crowd(

@@ -190,7 +190,9 @@ async def test_a_mistake_in_the_server_does_not_end_the_session(engines, connect
             patch.setattr("rtchat.server.dialogue.machine.Dialogue._create", mistaken)
             await client.say("hello")
             error = (await client.event())["error"]
-        assert error["type"] == "server_error"
+        message = "The server had an error while processing your request."
+        told = {"type": "server_error", "code": None, "message": message, "param": None, "event_id": None}
+        assert error == told
         await client.say("hello")
         assert (await client.event())["type"] == "conversation.item.added"
 

@@ -16,10 +16,10 @@ async def test_rough_clients_leave_it_as_it_was(engines, connect, answered, capl
     async with embedded(config, engines=engines) as url, httpx.AsyncClient() as http:
         logging.getLogger("uvicorn.error").setLevel(logging.ERROR)  # what escapes from the application
         base = url.replace("ws", "http", 1).removesuffix("/v1")
-        told = await rough_clients.crowd("127.0.0.1", int(base.rsplit(":", 1)[1]), frames=600, seed=beta, at_once=8)
+        told = await rough_clients.crowd("127.0.0.1", int(base.rsplit(":", 1)[1]), frames=400, seed=beta, at_once=8)
         assert told.wrong == []
-        assert told.sent["text"] > 200
-        assert told.got["error"] > 100
+        assert told.sent["text"] > 100
+        assert told.got["error"] > 50
         await answered(http, f"{base}/v1/pool", lambda answer: answer.json()["live"] == 0)
         await answered(http, f"{base}/metrics", lambda answer: "\nrtchat_sessions 0\n" in answer.text)
         assert (await http.get(f"{base}/healthz")).json() == {"status": "ok", "sessions": 0}

@@ -9,7 +9,13 @@ from rtchat.protocol.server_events import ErrorDetail
 
 LONGEST_ECHO = 200
 """Characters of a wrong value that are told back."""
-MISTAKE = ErrorDetail(type="server_error", message="The server had an error while processing your request.")
+MISTAKE = ErrorDetail(
+    type="server_error",
+    code=None,
+    message="The server had an error while processing your request.",
+    param=None,
+    event_id=None,
+)
 """What is told of a mistake of the server's own."""
 
 _TYPES = {
