@@ -33,6 +33,7 @@ OF_MORE_THAN_A_MODULE = {
     "tests/conversation/test_traces.py": "parser and machine, on recorded sessions",
     "tests/server/dialogue/test_garbage.py": "the server's dialogue, on mangled frames",
     "tests/server/dialogue/test_recorded.py": "the server's dialogue, on recorded clients",
+    "tests/server/staging/test_script_translation.py": "scenarios, played to translation sessions",
 }
 # Folders of such tests.
 NO_MIRROR = ("e2e", "bench", "packaging", "clients")
