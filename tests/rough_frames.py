@@ -52,7 +52,7 @@ AUDIO = {
     "input": {
         "format": {"type": "audio/pcm", "rate": 24000},
         "turn_detection": VAD,
-        "transcription": {"model": "m"},
+        "transcription": {"model": "gpt-live-transcribe"},
     },
     "output": {"voice": "ash", "speed": 1.1, "format": {"type": "audio/pcmu"}},
 }

@@ -33,7 +33,7 @@ from rtchat.protocol.items import McpTool
 from rtchat.server.beta import Beta
 from rtchat.server.dialogue import Dialogue
 from rtchat.server.dialogue import signals as sig
-from rtchat.server.engines.base import TextPiece, ToolCall, WordMark
+from rtchat.server.engines.base import Partial, TextPiece, ToolCall, WordMark
 from rtchat.server.translation import Translation
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
@@ -64,16 +64,17 @@ def machine(dice: random.Random) -> Any:
     def new_id(prefix: str) -> str:
         return f"{prefix}_{next(counts[prefix])}"
 
+    listens = dice.random() < 0.5
     match dice.randrange(10):
         case 0:
             return Translation(model="gpt-realtime-translate", new_id=new_id, expires_at=1)
         case 1:
-            return Dialogue(model="", new_id=new_id, expires_at=1, kind="transcription")
+            return Dialogue(model="", new_id=new_id, expires_at=1, kind="transcription", listens=listens)
         case 2:
             dialogue = Dialogue(model="gpt-realtime-2.1", new_id=new_id, expires_at=1)
             return Beta(dialogue, new_id, dialogue.conversation_id)
         case _:
-            return Dialogue(model="gpt-realtime-2.1", new_id=new_id, expires_at=1)
+            return Dialogue(model="gpt-realtime-2.1", new_id=new_id, expires_at=1, listens=listens)
 
 
 class Answers:
@@ -126,6 +127,8 @@ class Answers:
                     sound = [sig.Marked(response_id, WordMark(3, 40.0)), sig.Spoke(response_id, bytes(4800))]
                     ended = sig.SpeechEnded(response_id, dice.choice([None, None, None, "It is hoarse."]))
                     later["speech", response_id] += [*sound, ended]
+                case sig.Listen(key):
+                    later["words", key].append(sig.SoFar(key, Partial("hi there", dice.randrange(900), 2)))
                 case sig.Transcribe(key):
                     heard = [sig.Recognised(key, "hi"), sig.Recognised(key, ""), sig.NotRecognised(key, "no")]
                     later["words", key].append(dice.choice(heard))

@@ -14,7 +14,9 @@ from rtchat.chunk import WIRE
 from rtchat.errors import EngineError
 from rtchat.server.engines.base import Partial, Transcript
 from rtchat.server.patience import Patience
-from rtchat.server.run import embedded
+from rtchat.server.run import ServerConfig, embedded
+from rtchat.server.staging import scenario
+from rtchat.server.staging.stage import Stage
 
 KIND = "conversation.item.input_audio_transcription"
 NUMBERS = ["", "one", "two", "three", "four"]
@@ -239,3 +241,27 @@ async def test_the_figures_tell_how_long_it_took_from_the_end_of_the_turn(engine
         await client.until("response.done")
         figures = await http.get(url.replace("ws", "http").replace("/v1", "/metrics"))
     assert 'rtchat_engine_seconds_count{engine="stt"} 1' in figures.text
+
+
+async def test_under_a_virtual_clock_every_run_is_alike(engines, ears, connect):
+    async def run():
+        config = ServerConfig(stage=Stage(seed=1, virtual=True))
+        async with embedded(config, engines=engines) as url, connect(url) as client:
+            await transcribing(client, "gpt-live-transcribe")
+            await turn(client, 1, 2)
+            return await client.until("response.done")
+
+    first = await run()
+    assert first == await run()
+    kinds = [event["type"] for event in first]
+    assert kinds.index(f"{KIND}.delta") < kinds.index("input_audio_buffer.committed")
+
+
+async def test_where_a_scenario_hears_nobody_listens(engines, ears, connect):
+    stage = Stage(scenario=scenario.made([{"hear": "what I wrote", "say": "Indeed."}]))
+    async with embedded(ServerConfig(stage=stage), engines=engines) as url, connect(url) as client:
+        await transcribing(client)
+        await turn(client, 1)
+        events = await client.until("response.done")
+    assert "what I wrote" in [event.get("transcript") for event in events]
+    assert (ears.opened, ears.whole) == ([], [])

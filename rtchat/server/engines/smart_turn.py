@@ -5,8 +5,6 @@ It looks at the log-mel spectrogram that Whisper defines, of the last 8 seconds,
 
 from __future__ import annotations
 
-import asyncio
-from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -16,6 +14,7 @@ from numpy.typing import NDArray
 
 from rtchat.errors import EngineError
 from rtchat.server.engines import models
+from rtchat.server.engines.on_thread import OnThread
 
 MODEL = "smart-turn-v3.2-cpu.onnx"
 RATE = 16_000
@@ -26,7 +25,7 @@ BANDS, WINDOW, HOP = 80, 400, 160
 Floats = NDArray[np.float64]
 
 
-class SmartTurn:
+class SmartTurn(OnThread):
     """`EndOfTurn` by a Smart Turn v3 model in onnxruntime.
 
     Args:
@@ -41,12 +40,11 @@ class SmartTurn:
     longest_ms = SECONDS * 1000
 
     def __init__(self, model: str = "") -> None:
+        super().__init__("smart-turn")
         models.needs_package("onnxruntime", "smart-turn", "--end-of-turn smart-turn")
         path = Path(model) if model else next(reversed(installed()), models.folder() / MODEL)
         command = f"hf download pipecat-ai/smart-turn-v3 {MODEL} --local-dir '{path.parent}'"
         self._path = models.needs_file(path, "--end-of-turn smart-turn", command)
-        self._session: Any = None
-        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="smart-turn")
 
     async def probability(self, pcm: bytes) -> float:
         """Probability that the turn is over, see `EndOfTurn`.
@@ -54,33 +52,28 @@ class SmartTurn:
         Raises:
             EngineError: The model does not load, or is none of this kind.
         """
-        return await asyncio.get_running_loop().run_in_executor(self._thread, self._judge, pcm)
+        return await self.do(self._judge, pcm)
 
     async def check(self) -> str | None:
-        """Load the model; what is wrong with it."""
+        """Load the model and try it; what is wrong with it."""
         try:
             await self.probability(bytes(2 * RATE))
         except EngineError as error:
             return str(error)
         return None
 
-    def close(self) -> None:
-        """End the thread."""
-        self._thread.shutdown(wait=True, cancel_futures=True)
-        self._session = None
+    def _load(self) -> Any:
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = options.inter_op_num_threads = 1
+        return onnxruntime.InferenceSession(str(self._path), options, providers=["CPUExecutionProvider"])
 
     def _judge(self, pcm: bytes) -> float:
         try:
-            if self._session is None:
-                import onnxruntime
-
-                options = onnxruntime.SessionOptions()
-                options.intra_op_num_threads = options.inter_op_num_threads = 1
-                self._session = onnxruntime.InferenceSession(
-                    str(self._path), options, providers=["CPUExecutionProvider"]
-                )
+            session = self._loaded()
             given = spectrogram(np.frombuffer(pcm, "<i2") / 32768)[None].astype(np.float32)
-            (found, *_) = self._session.run(None, {self._session.get_inputs()[0].name: given})
+            (found, *_) = session.run(None, {session.get_inputs()[0].name: given})
             value = float(np.ravel(found)[0])
         except Exception as error:
             raise EngineError(

@@ -7,13 +7,16 @@ import pytest
 from rough_frames import EVENTS, mangled, torn
 
 from rtchat.server.dialogue import signals as sig
-from rtchat.server.engines.base import TextPiece, ToolCall, WordMark
+from rtchat.server.engines.base import Partial, TextPiece, ToolCall, WordMark
 
 
+@pytest.mark.parametrize("listens", [False, True])
 @pytest.mark.parametrize("seed", range(8))
-def test_mangled_events_are_answered(new_talk, seed):
+def test_mangled_events_are_answered(new_talk, seed, listens):
+    """And what the recogniser is given while the user speaks is what the turn has in the end."""
     dice = random.Random(seed)
-    talk = new_talk()
+    talk = new_talk(listens=listens)
+    given = {}
     for _ in range(150):
         event = dice.choice(EVENTS)
         event = dict(mangled(event, dice) if dice.random() < 0.5 else event)
@@ -33,7 +36,13 @@ def test_mangled_events_are_answered(new_talk, seed):
                     talk.tell(sig.Marked(effect.response_id, WordMark(3, 40.0)))
                     talk.tell(sig.Spoke(effect.response_id, bytes(4800)))
                     talk.tell(sig.SpeechEnded(effect.response_id))
+                case sig.Listen():
+                    given[effect.key] = given.get(effect.key, b"") + effect.pcm
+                    talk.tell(sig.SoFar(effect.key, Partial("hi there", dice.randrange(900), sure=2)))
+                case sig.Abandon():
+                    given.pop(effect.key, None)
                 case sig.Transcribe():
+                    assert given.pop(effect.key, effect.pcm) == effect.pcm
                     talk.tell(dice.choice([sig.Recognised(effect.key, "hi"), sig.NotRecognised(effect.key, "no")]))
 
 

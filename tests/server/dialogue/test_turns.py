@@ -50,6 +50,7 @@ def test_sound_by_position():
     assert buffer.take(250, 450)[::4800] == bytes([2, 3])
     assert buffer.pending_ms == 550  # what lies before the turn is committed with it
     assert buffer.take(350, 500)[:2] == bytes([3, 0])  # padding may reach back
+    assert len(buffer.pending()) == 500 * MS
     assert len(buffer.take_pending()) == 500 * MS
     assert buffer.pending_ms == 0
 
