@@ -53,6 +53,8 @@ if TYPE_CHECKING:
 LOG = logging.getLogger(__name__)
 MCP_OFF = "This server calls no MCP servers: it must be started with --allow-mcp, or listen on this machine only."
 _BETA_PROTOCOL = "openai-beta.realtime-v1"
+NO_CALL = "No session found for the provided call_id"
+_CALL_VERBS = ("accept", "reject", "refer", "hangup")
 SECRET_HEADER = "rtchat-client-secret"
 _SECRETS = ("/v1/realtime/client_secrets", "/v1/realtime/translations/client_secrets")
 _OLD_SECRETS = ("/v1/realtime/sessions", "/v1/realtime/transcription_sessions")
@@ -101,6 +103,10 @@ class Server:
                 self._with_key("/metrics", self._metrics),
                 self._with_key("/v1/pool", self._pool),
                 *(self._with_key(path, self._create_secret, "POST") for path in _SECRETS),
+                *(
+                    self._with_key(f"/v1/realtime/calls/{{call_id}}/{verb}", _no_call, "POST")
+                    for verb in _CALL_VERBS
+                ),
                 *(self._with_key(path, self._create_old_secret, "POST") for path in _OLD_SECRETS if beta),
                 WebSocketRoute("/v1/realtime", self._session),
                 WebSocketRoute("/v1/realtime/translations", self._session),
@@ -193,6 +199,8 @@ class Server:
             try:
                 staged.check()
                 preset = self._let_in(socket, translation)
+                if "call_id" in socket.query_params:
+                    raise Rejected("call_id_not_found", NO_CALL, "")
                 expires_at = int(staged.clock.time() + self._limits.session_s)
                 asked = socket.query_params.get("model")
                 transcribes = socket.query_params.get("intent") == "transcription"
@@ -309,6 +317,15 @@ class Server:
                 failed=tally.responses["failed"] or None,
                 errors=sum(tally.errors.values()) or None,
             )
+
+
+async def _no_call(_request: Request) -> Response:
+    """There are no calls here: neither WebRTC nor SIP is served (the sentence is recorded).
+
+    Raises:
+        Rejected: Always.
+    """
+    raise Rejected("call_id_not_found", NO_CALL, "")
 
 
 async def accept(socket: WebSocket) -> None:

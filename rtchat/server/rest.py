@@ -14,7 +14,13 @@ from rtchat.server.dialogue.refusals import MISTAKE, Rejected
 from rtchat.server.door import RETRY_AFTER_S, Refusal
 
 LOG = logging.getLogger(__name__)
-_STATUS = {None: 401, "invalid_api_key": 401, "invalid_origin": 403, "rate_limit_exceeded": 429}
+_STATUS = {
+    None: 401,
+    "invalid_api_key": 401,
+    "invalid_origin": 403,
+    "call_id_not_found": 404,
+    "rate_limit_exceeded": 429,
+}
 """By a refusal's code; all others are 400."""
 
 

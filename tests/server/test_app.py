@@ -44,6 +44,12 @@ async def visiting(engines, key: str = KEY):
         ("/realtime?model=gpt-realtime", {}, None, (3000, "invalid_request_error")),
         ("/realtime", {"api-key": KEY}, "missing_model", (4000, "invalid_request_error.missing_model")),
         (
+            "/realtime?call_id=rtc_1",
+            {"api-key": KEY},
+            "call_id_not_found",
+            (4000, "invalid_request_error.call_id_not_found"),
+        ),
+        (
             "/realtime?model=gpt-nope",
             {"api-key": KEY},
             "invalid_model",
@@ -208,6 +214,23 @@ async def test_what_is_not_there_is_told_as_the_api_tells_it(engines):
         answer = await http.get("/v1/models/nope")
     assert answer.status_code == 404
     assert answer.json()["error"]["message"] == "Invalid URL (GET /v1/models/nope)"
+
+
+@pytest.mark.parametrize("verb", ["accept", "reject", "refer", "hangup"])
+async def test_there_is_no_call_to_do_anything_with(engines, verb):
+    async with (
+        embedded(LOCKED, engines=engines) as url,
+        httpx.AsyncClient(base_url=url.replace("ws", "http")) as http,
+    ):
+        assert (await http.post(f"/realtime/calls/rtc_1/{verb}")).status_code == 401
+        answer = await http.post(f"/realtime/calls/rtc_1/{verb}", headers={"api-key": KEY})
+    assert answer.status_code == 404
+    assert answer.json()["error"] == {  # recorded
+        "message": "No session found for the provided call_id",
+        "type": "invalid_request_error",
+        "code": "call_id_not_found",
+        "param": "",
+    }
 
 
 def test_a_mistake_of_the_server_s_is_told_as_the_api_tells_it(engines, monkeypatch):
