@@ -64,7 +64,7 @@ async def test_the_model_remembers_the_words_that_were_heard(engines, connect):
 
 
 async def test_a_real_voices_answer_is_cut_at_the_word_that_was_heard(engines, connect):
-    """What the marks say of one sentence holds for what the model remembers."""
+    """What the marks say of one sentence holds for the transcript, and for what the model remembers."""
     sentence = "Incomprehensibilities rarely amuse a small red fox."
     voice = EspeakTextToSpeech()
     try:
@@ -80,12 +80,12 @@ async def test_a_real_voices_answer_is_cut_at_the_word_that_was_heard(engines, c
             for mark in reversed(marks):
                 where = {"item_id": item, "content_index": 0, "audio_end_ms": math.ceil(mark.ms)}
                 await client.send("conversation.item.truncate", **where)
-                await client.send(
-                    "response.create", response={"conversation": "none", "output_modalities": ["text"]}
-                )
-                await client.until("response.done")
-                (remembered,) = engines.llm.prompts[-1].messages
-                assert remembered.text == sentence[: mark.end]
+                await client.send("conversation.item.retrieve", item_id=item)
+                (part,) = (await client.until("conversation.item.retrieved"))[-1]["item"]["content"]
+                assert part["transcript"] == sentence[: mark.end]
+            await client.send("response.create")
+            await client.until("response.done")
+        assert [message.text for message in engines.llm.prompts[1].messages] == ["Incomprehensibilities"]
     finally:
         voice.close()
 

@@ -181,8 +181,8 @@ class Store:
         entry.said = heard(entry.said, WIRE.bytes_in(audio_end_ms))
         entry.sound, entry.sound_ms = entry.sound[: WIRE.bytes_in(audio_end_ms)], float(audio_end_ms)
         entry.cut = True
-        # Docs: truncating deletes the transcript, so that no text stays that was not heard. The model knows `said`.
-        spoken = ContentPart(type="output_audio", transcript=None)
+        # Docs: truncating deletes the transcript, so that no text stays that was not heard. What was heard stays.
+        spoken = ContentPart(type="output_audio", transcript="".join(stretch.text for stretch in entry.said))
         parts = [*parts[:content_index], spoken, *parts[content_index + 1 :]]
         entry.item = entry.item.model_copy(update={"content": parts})
 

@@ -184,7 +184,7 @@ async def barge_in() -> dict[str, Any]:
         await talk.seen.until(lambda: talk.seen.of(InterruptionFrame), "an interruption")
         await talk.answered("5")
         item = await talk.service.retrieve_conversation_item(story)
-        return {"story": item.status, "transcript": item.content[0].transcript, "errors": talk.seen.errors}
+        return {"story": item.status, "heard": item.content[0].transcript, "errors": talk.seen.errors}
 
 
 async def cancel() -> dict[str, Any]:
@@ -195,7 +195,7 @@ async def cancel() -> dict[str, Any]:
         await talk.worker.queue_frame(InterruptionFrame())
         await talk.seen.until(lambda: talk.seen.of(LLMFullResponseEndFrame), "the end of the answer")
         item = await talk.service.retrieve_conversation_item(story)
-        return {"story": item.status, "transcript": item.content[0].transcript, "errors": talk.seen.errors}
+        return {"story": item.status, "heard": item.content[0].transcript, "errors": talk.seen.errors}
 
 
 async def main() -> None:
