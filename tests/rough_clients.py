@@ -77,8 +77,8 @@ class Rough:
                 await life()
         except TimeoutError:
             self._told.wrong.append(f"client {self._seed}: {life.__name__} waited {PATIENCE_S} s in vain")
-        except Wrong as wrong:
-            self._told.wrong.append(f"client {self._seed}: {wrong}")
+        except (Wrong, ValueError, KeyError) as wrong:  # or it said what cannot be read
+            self._told.wrong.append(f"client {self._seed}: {wrong!r}")
         except (OSError, asyncio.IncompleteReadError):  # the server has closed, as it may
             self._told.got["connection lost"] += 1
         finally:
@@ -101,7 +101,7 @@ class Rough:
         finally:
             reading.cancel()
             await asyncio.gather(reading, return_exceptions=True)
-        if not reading.cancelled() and isinstance(error := reading.exception(), Wrong):
+        if not reading.cancelled() and (error := reading.exception()) is not None:
             raise error
 
     async def _flood(self) -> None:

@@ -264,10 +264,13 @@ class Live:
 
     def _prepare(self, asked: sig.Prepare) -> None:
         # Only engines that take their time have this.
-        if (hearing := getattr(self._engines.stt, "warm_up", None)) is not None:
-            hearing(self._grammar(asked.prompt))
-        if (speaking := getattr(self._engines.tts, "warm_up", None)) is not None:
-            speaking()
+        try:
+            if (hearing := getattr(self._engines.stt, "warm_up", None)) is not None:
+                hearing(self._grammar(asked.prompt))
+            if (speaking := getattr(self._engines.tts, "warm_up", None)) is not None:
+                speaking()
+        except Exception:  # what is wrong with them is told when they are needed
+            LOG.warning("the engines could not be warmed up", exc_info=True)
 
     def _grammar(self, situation: Prompt | None) -> str | None:
         return self._engines.llm.grammar(situation) if situation else None

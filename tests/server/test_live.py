@@ -197,6 +197,16 @@ async def test_a_mistake_in_the_server_does_not_end_the_session(engines, connect
         assert (await client.event())["type"] == "conversation.item.added"
 
 
+async def test_an_engine_that_cannot_be_warmed_up_costs_no_event(engines, connect, monkeypatch, caplog):
+    engines.stt.warm_up = lambda grammar: 1 / 0
+    engines.stt.says = "hello"
+    async with embedded(engines=engines) as url, connect(url) as client:
+        await speak_a_turn(client)
+        done = (await client.until("response.done"))[-1]
+    assert done["response"]["output"][0]["content"][0]["transcript"] == "You said hello."
+    assert "ZeroDivisionError" in caplog.text
+
+
 async def test_a_client_that_vanishes_stops_the_work(engines, connect):
     engines.tts.endless = True
     async with embedded(engines=engines) as url:

@@ -8,7 +8,9 @@ from __future__ import annotations
 import asyncio
 import re
 import subprocess
+import tempfile
 from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import suppress
 
 from rtchat.errors import EngineError
 from rtchat.server.engines.base import Prompt, TextPiece, ToolCall, Translator
@@ -100,21 +102,26 @@ class ApertiumTranslator:
         return text
 
     async def _run(self, mode: str, text: str) -> str:
-        process = await asyncio.create_subprocess_exec(
-            self._program,
-            "-u",  # no stars on unknown words
-            mode,
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-        )
+        # The text lies ready: processes that outlive the command, when it is killed, wait for no words of ours.
+        with tempfile.TemporaryFile() as words:
+            words.write(f"{text}\n".encode())
+            words.seek(0)
+            process = await asyncio.create_subprocess_exec(
+                self._program,
+                "-u",  # no stars on unknown words
+                mode,
+                stdin=words,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.PIPE,
+            )
         ended = False
         try:
-            out, err = await process.communicate(f"{text}\n".encode())
+            out, err = await process.communicate()
             ended = True
         finally:
             if not ended:
-                process.kill()
+                with suppress(ProcessLookupError):  # it has just ended by itself
+                    process.kill()
                 await process.communicate()
         if process.returncode or not out.strip():
             reason = " ".join(err.decode(errors="replace").split()) or "it gave no reason"

@@ -7,11 +7,12 @@ Words are lower case, as in the recogniser's dictionary; those that it does not 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from rtchat.server.engines.cities import CITIES
 from rtchat.server.engines.numbers import TEENS, TENS, UNITS
-from rtchat.server.engines.toolbox import Tool, words_of
+from rtchat.server.engines.toolbox import Tool, fields_of, values_of, words_of
 
 _NUMBERS = f"""
 <digit> = {" | ".join(UNITS[1:])};
@@ -76,17 +77,15 @@ def _tool_rule(tool: Tool, at: int) -> str:
     if not words or {"weather", "time", "timer", "calculate"} & set(words):
         return ""  # these have phrases of their own
     verb, things = (words[0], words[1:]) if len(words) > 1 else ("", words)
-    properties = (tool.get("parameters") or {}).get("properties") or {}
-    slots = [slot for kind in properties.values() if isinstance(kind, dict) and (slot := _slot(kind))]
+    slots = [slot for kind in fields_of(tool).values() if (slot := _slot(kind))]
     slot = f" [{' | '.join(slots)}]" * min(len(slots), 2)
     link = "[in | on | to | for | of | at] [the | a | my]"
     verbs = f"({verb} | what is | turn [on | off] | switch [on | off])" if verb else "[what is | use]"
     return f"<tool{at}> = {verbs} [the | a | my | me] {' '.join(things)} {link}{slot};"
 
 
-def _slot(kind: dict[str, object]) -> str:
-    values = kind.get("enum")
-    if isinstance(values, list):
-        spoken = [" ".join(re.findall(r"[a-z]+", str(value).lower())) for value in values]
+def _slot(kind: Mapping[str, Any]) -> str:
+    if "enum" in kind:
+        spoken = [" ".join(re.findall(r"[a-z]+", str(value).lower())) for value in values_of(kind)]
         return " | ".join(value for value in spoken if value)
     return {"integer": "<number>", "number": "<number>", "boolean": "on | off"}.get(str(kind.get("type")), "")

@@ -51,6 +51,24 @@ def words_of(name: str) -> list[str]:
     return re.findall(r"[a-z]+|\d+", re.sub(r"([a-z])([A-Z])", r"\1 \2", name).lower())
 
 
+def fields_of(tool: Tool) -> dict[str, Mapping[str, Any]]:
+    """A tool's parameters and their schemas. Clients send any JSON for a schema: what is none asks for nothing."""
+    properties = _schema(tool).get("properties")
+    properties = properties if isinstance(properties, Mapping) else {}
+    return {key: kind if isinstance(kind, Mapping) else {"type": None} for key, kind in properties.items()}
+
+
+def values_of(kind: Mapping[str, Any]) -> list[Any]:
+    """What a parameter may be, where its schema lists that."""
+    values = kind.get("enum")
+    return values if isinstance(values, list) else []
+
+
+def _schema(tool: Tool) -> Mapping[str, Any]:
+    schema = tool.get("parameters")
+    return schema if isinstance(schema, Mapping) else {}
+
+
 def find(tools: Sequence[Tool], *names: str) -> Tool | None:
     """The first tool with one of these words in its name."""
     return next((tool for tool in tools if set(names) & set(words_of(str(tool.get("name", ""))))), None)
@@ -67,13 +85,12 @@ def choose(tools: Sequence[Tool], text: str) -> Tool | None:
 def call(tool: Tool, text: str, hints: Hints | None = None) -> ToolCall | Missing:
     """A call of `tool` with its parameters taken from `hints` and from `text` (normalised, digits as digits)."""
     name = str(tool.get("name", ""))
-    schema = tool.get("parameters") or {}
-    properties = schema.get("properties") or {}
-    required = schema.get("required") or []
+    required = _schema(tool).get("required")
+    required = required if isinstance(required, list) else []
     numbers = re.findall(r"(?<![\w.])-?\d+(?:\.\d+)?", text)
     arguments: dict[str, Any] = {}
-    for key, kind in properties.items():
-        value = _value(key, kind if isinstance(kind, Mapping) else {}, text, hints or {}, numbers)
+    for key, kind in fields_of(tool).items():
+        value = _value(key, kind, text, hints or {}, numbers)
         if value is None and key in required and len(required) == 1 and _is_string(kind):
             value = _rest(tool, text)
         if value is not None:
@@ -90,16 +107,15 @@ def _stem(word: str) -> str:
 
 
 def _score(tool: Tool, said: set[str]) -> int:
-    properties = (tool.get("parameters") or {}).get("properties") or {}
-    enums = [str(v) for kind in properties.values() if isinstance(kind, Mapping) for v in kind.get("enum") or ()]
+    enums = [str(value) for kind in fields_of(tool).values() for value in values_of(kind)]
     name = {_stem(word) for word in words_of(str(tool.get("name", "")))} - _GENERIC
     values = {_stem(word) for value in enums for word in words_of(value)} - _GENERIC
     about = {_stem(word) for word in words_of(str(tool.get("description", "")))} - _GENERIC
     return 3 * len(said & name) + 2 * len(said & values - name) + len(said & about - name - values)
 
 
-def _is_string(kind: Any) -> bool:
-    return isinstance(kind, Mapping) and kind.get("type", "string") == "string" and "enum" not in kind
+def _is_string(kind: Mapping[str, Any]) -> bool:
+    return kind.get("type", "string") == "string" and "enum" not in kind
 
 
 def _value(key: str, kind: Mapping[str, Any], text: str, hints: Hints, numbers: list[str]) -> Any:
@@ -117,7 +133,7 @@ def _value(key: str, kind: Mapping[str, Any], text: str, hints: Hints, numbers: 
     }:
         return _duration(names, kind, float(hints["seconds"]))
     if "enum" in kind:
-        return next((v for v in kind["enum"] if _said(str(v), text)), None)
+        return next((v for v in values_of(kind) if _said(str(v), text)), None)
     match kind.get("type", "string"):
         case "string":
             return _string(names, text, hints)

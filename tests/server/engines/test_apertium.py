@@ -1,4 +1,6 @@
+import asyncio
 import shutil
+import time
 from pathlib import Path
 
 import pytest
@@ -75,6 +77,26 @@ async def test_one_step_or_two(installed: ApertiumTranslator):
 async def test_a_failure_is_a_sentence(installed: ApertiumTranslator):
     with pytest.raises(EngineError, match=r"did not translate: broken\."):
         await installed.translate("hi", source="fr", target="es")
+
+
+@pytest.mark.parametrize("steps", range(1, 9))
+async def test_who_does_not_want_it_any_more_need_not_wait(tmp_path: Path, steps: int):
+    """Ended while it starts: the command's own children hold its pipes, and would wait for our words for ever."""
+    script, begun = tmp_path / "apertium", tmp_path / "begun"
+    script.write_text(
+        f'#!/bin/sh\nif [ "$1" = -l ]; then echo eng-spa; exit; fi\nsh -c "touch {begun}; cat" | cat\n'
+    )
+    script.chmod(0o755)
+    translator = ApertiumTranslator(str(script))
+    translator.pairs()
+    translating = asyncio.create_task(translator.translate("hi", source="en", target="es"))
+    for _ in range(steps):
+        await asyncio.sleep(0)
+    while not begun.exists():  # the loop is as busy as that of a server with many sessions
+        time.sleep(0.001)  # noqa: ASYNC251
+    translating.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asyncio.wait_for(translating, 5)
 
 
 @pytest.mark.parametrize(

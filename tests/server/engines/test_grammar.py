@@ -83,3 +83,9 @@ def test_a_tool_of_strange_names_breaks_nothing(understands: Any):
         "parameters": {"properties": {"a": {"enum": ["|;<", "", 3]}, "b": 1}},
     }
     assert understands("hello", (strange,))
+
+
+@pytest.mark.parametrize("schema", ["x", 1, ["x"], {"properties": "x"}, {"properties": {"a": {"enum": "x"}}}])
+def test_what_is_no_schema_breaks_nothing(schema: Any):
+    rule = "<tool0> = (open | what is | turn [on | off] | switch [on | off]) [the | a | my | me] door"
+    assert rule in build([{"name": "open_door", "parameters": schema}])

@@ -88,6 +88,20 @@ def test_strange_schemas_are_survived():
     )
 
 
+@pytest.mark.parametrize(
+    "schema",
+    [
+        "x", 1, True, ["x"], {"properties": "x"}, {"properties": ["x"]}, {"properties": {"a": "x"}, "required": 7},
+        {"properties": {"a": {"enum": 5}}, "required": "a"},
+        {"properties": {"a": {"enum": "x"}}, "required": [["a"]]},
+    ],
+)  # fmt: skip
+def test_what_is_no_schema_asks_for_nothing(schema: Any):
+    strange = {"name": "open_door", "description": 5, "parameters": schema}
+    assert choose([strange], "open the door") is strange
+    assert call(strange, "open the door") == ToolCall("open_door", "{}")
+
+
 def test_names_in_words():
     assert words_of("getOrder_status2") == ["get", "order", "status", "2"]
     assert find(TOOLS, "order") is ORDER
