@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from pydantic import SecretStr
 
-from rtchat import asked
+from rtchat import asked, contradictions
 from rtchat.audio.devices import Side, looks_like_headphones
 from rtchat.audio.near_end_loader import CancelEcho
 from rtchat.audio.sound import SoundRequest
@@ -217,7 +217,7 @@ def make_plan(mode: Mode, settings: Settings, *, today: date, greets: bool = Tru
         raise UsageError("The translator needs a language.", hint="Name it: --to es")
     mode_parts = parts(mode, speak=settings.speak, turns=settings.turns)
     where = settings.where()
-    _check_engine(settings, where)
+    contradictions.check(settings, mode, mode_parts, where)
     profile = _profile(mode_parts, settings)
     model = _model(mode_parts, settings, profile, where)
     rules = Rules(
@@ -246,27 +246,6 @@ def make_plan(mode: Mode, settings: Settings, *, today: date, greets: bool = Tru
         session,
         tuple(_news(where, model, settings, today)),
     )
-
-
-def _check_engine(settings: Settings, where: Where) -> None:
-    """A flag about the embedded server's engine means nothing elsewhere; in the config file it waits for its day.
-
-    Raises:
-        UsageError: There is one, and nothing that it is about.
-    """
-    sources = {row.name: row.source for row in settings.explain()}
-    given = [name for name in ("llm", "llm_model") if sources[name].startswith("--")]
-    if given and where != "local":
-        to = {"openai": "OpenAI", "azure": "Azure"}.get(where, "another server")
-        raise UsageError(
-            f"{sources[given[0]]} is about the embedded server, and this session goes to {to}.",
-            hint="Leave it out, or use --server local.",
-        )
-    if given and not settings.llm:
-        raise UsageError(
-            "--llm-model names a model of another engine than the built-in one.",
-            hint="Say which: --llm ollama, or the address of a server.",
-        )
 
 
 def _echo(mode_parts: Parts, settings: Settings) -> Echo:

@@ -284,36 +284,3 @@ def test_transcription_is_a_session_of_its_own(monkeypatch):
 def test_the_default_models_are_no_news(monkeypatch):
     monkeypatch.setenv("OPENAI_API_KEY", "sk-test")
     assert [plan(mode).news for mode in (Mode.INTERACTIVE, Mode.TEXT, Mode.TOOLS, Mode.TRANSCRIBE)] == [()] * 4
-
-
-@pytest.mark.parametrize("flag", ["llm", "llm_model"])
-@pytest.mark.parametrize(
-    ("elsewhere", "to"),
-    [
-        ({"server": "openai"}, "OpenAI"),
-        ({"server": "azure"}, "Azure"),
-        ({"server": "ws://127.0.0.1:9/v1"}, "another server"),
-        ({"url": "ws://127.0.0.1:9/v1"}, "another server"),
-    ],
-)
-def test_an_engine_for_a_server_that_has_its_own_is_wrong_usage(monkeypatch, flag, elsewhere, to):
-    monkeypatch.setenv("OPENAI_API_KEY", "sk-1")
-    monkeypatch.setenv("AZURE_OPENAI_API_KEY", "key")
-    monkeypatch.setenv("AZURE_OPENAI_ENDPOINT", "https://here.example")
-    with pytest.raises(UsageError) as caught:
-        plan(**elsewhere, **{flag: "ollama"})
-    name = f"--{flag.replace('_', '-')}"
-    assert caught.value.message == f"{name} is about the embedded server, and this session goes to {to}."
-    assert caught.value.hint == "Leave it out, or use --server local."
-
-
-def test_an_engine_in_the_environment_waits_for_a_session_that_uses_it(monkeypatch):
-    monkeypatch.setenv("OPENAI_API_KEY", "sk-1")
-    monkeypatch.setenv("RTCHAT_LLM", "ollama")
-    assert plan(server="openai").where == "openai"
-    assert plan().where == plan(llm_model="llama3.2").where == "local"
-
-
-def test_a_model_without_the_engine_that_has_it_is_wrong_usage():
-    with pytest.raises(UsageError, match="Say which: --llm ollama"):
-        plan(server="local", llm_model="llama3.2")
