@@ -10,7 +10,8 @@ from rtchat.protocol.config import ResponseParams
 from rtchat.protocol.items import FunctionCallItem, FunctionCallOutputItem
 from rtchat.server.dialogue.checks import Rejected
 from rtchat.server.dialogue.mcp_calls import McpCalls
-from rtchat.server.dialogue.response import Answer, Plan, Status
+from rtchat.server.dialogue.plan import Plan
+from rtchat.server.dialogue.response import Answer, Status
 from rtchat.server.dialogue.signals import (
     Abort,
     Effect,

@@ -10,7 +10,7 @@ from rtchat.protocol.server_events import ErrorEvent
 from rtchat.server.dialogue.checks import Rejected
 from rtchat.server.dialogue.items import Entry, Store, messages
 from rtchat.server.dialogue.mcp import McpServers, Offer
-from rtchat.server.dialogue.response import Plan
+from rtchat.server.dialogue.plan import Plan
 from rtchat.server.dialogue.settings import Settings
 from rtchat.server.dialogue.signals import Emit
 from rtchat.server.engines.base import Prompt

@@ -10,7 +10,7 @@ from rtchat.protocol import server_events as ev
 from rtchat.protocol.config import ResponseParams
 from rtchat.protocol.items import MessageItem
 from rtchat.server.dialogue.pieces import words as split
-from rtchat.server.dialogue.response import Plan
+from rtchat.server.dialogue.plan import Plan
 from rtchat.server.dialogue.signals import (
     Abandon,
     Effect,

@@ -8,7 +8,7 @@ from rtchat.protocol.server_events import ErrorDetail, ErrorEvent, ItemDeleted
 from rtchat.server.dialogue.checks import Rejected
 from rtchat.server.dialogue.context import Context
 from rtchat.server.dialogue.items import Entry
-from rtchat.server.dialogue.response import Plan
+from rtchat.server.dialogue.plan import Plan
 from rtchat.server.dialogue.settings import Settings
 from rtchat.server.dialogue.signals import Emit
 from rtchat.server.engines.base import Message, Prompt
