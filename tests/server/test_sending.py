@@ -15,7 +15,7 @@ async def test_a_slow_reader_is_told_why(engines, monkeypatch):
     sound = "AAAA" * 250_000
     item = {"type": "message", "role": "user", "id": "loud", "content": [{"type": "input_audio", "audio": sound}]}
     config = ServerConfig(limits=Limits(slow_s=0.3, outbox_bytes=2_000_000))
-    async with _running(config, engines) as (url, server, _):
+    async with _running(config, engines) as (url, server, *_):
         path = f"{url}/realtime?model=gpt-realtime-2.1"
         async with websockets.connect(path, max_queue=1, max_size=None, compression=None) as client:
             await client.send(json.dumps({"type": "conversation.item.create", "item": item}))

@@ -108,10 +108,11 @@ def test_the_examples_of_the_page(outside):
 
 
 def test_the_files_of_the_page(tmp_path):
-    scenario, storm = blocks("toml")
-    for name, text in (("scenario.toml", scenario), ("storm.toml", storm)):
-        (tmp_path / name).write_text(text, encoding="utf-8")
+    names = ("scenario", "translated", "storm")
+    for name, text in zip(names, blocks("toml"), strict=True):
+        (tmp_path / f"{name}.toml").write_text(text, encoding="utf-8")
     assert [turn.delay_ms for turn in load(tmp_path / "scenario.toml").turn] == [300, 0, 0]
+    assert [turn.hear for turn in load(tmp_path / "translated.toml").turn] == [("good morning",)]
     (stall,) = faults.choose([str(tmp_path / "storm.toml")])
     assert stall.values["for"] == 2
 
