@@ -113,7 +113,7 @@ async def _run(plan: Plan, display: Display, prompt: str | None) -> Outcome:
             from rtchat.server.run import ServerConfig, embedded
 
             settings = plan.settings
-            options = Options(llm_model=settings.llm_model)
+            options = Options(llm_model=settings.llm_model if settings.llm else "")
             config = ServerConfig(llm=settings.llm or "rules", options=options)
             embedded_url = await stack.enter_async_context(embedded(config))
             unasked = settings.server == "auto" and settings.llm is None

@@ -67,7 +67,7 @@ def find(kind: Kind, built_in: Mapping[str, Callable[[], Any]], name: str, optio
         options: What else was said.
 
     Raises:
-        UsageError: There is none, or it does not load.
+        UsageError: There is none, it does not load, or it was told what it cannot obey.
     """
     if "://" in name and kind in ("stt", "llm", "tts"):
         return partial(_over_http, kind, name, options)
@@ -76,6 +76,11 @@ def find(kind: Kind, built_in: Mapping[str, Callable[[], Any]], name: str, optio
 
         return partial(_over_http, kind, f"{ollama.address()}/v1", options, any_model=True)
     if name in built_in:
+        for what in options.told(kind):
+            raise UsageError(
+                f"--{kind}-{what} means nothing to the engine {name}.",
+                hint=f"Say which engine with --{kind}, or leave it out.",
+            )
         return built_in[name]
     if (kind, name) in NEURAL:
         return _told(_imported(kind, f"rtchat.server.engines.{NEURAL[kind, name]}"), options.told(kind))

@@ -28,6 +28,20 @@ def test_a_built_in_name():
     assert find("llm", BUILT_IN, "rules", Options())() == "the rules"
 
 
+@pytest.mark.parametrize(
+    ("kind", "options", "flag"),
+    [
+        ("llm", Options(llm_model="m"), "--llm-model"),
+        ("stt", Options(stt_model="m"), "--stt-model"),
+        ("tts", Options(tts_voice="v"), "--tts-voice"),
+    ],
+)
+def test_what_a_built_in_engine_cannot_obey_is_wrong_usage(kind, options, flag):
+    with pytest.raises(UsageError, match=f"^{flag} means nothing to the engine rules"):
+        find(kind, BUILT_IN, "rules", options)
+    assert find("vad", BUILT_IN, "rules", options)() == "the rules"
+
+
 def test_an_address_and_ollama(monkeypatch):
     monkeypatch.setenv("OLLAMA_HOST", "127.0.0.1:99")
     monkeypatch.setenv("RTCHAT_LLM_API_KEY", "k")
