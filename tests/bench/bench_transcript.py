@@ -1,9 +1,9 @@
 """From the end of speech to the transcript: python tests/bench/bench_transcript.py [file.wav...]
 
-Plays speech (a sentence, two long ones; or files of yours) to the embedded server in real time, as a
-microphone would, and times when its words are there: after the speech, and after the turn's end, which the server
-finds in the silence (500 ms). One line for each engine whose package and model are there; without RTCHAT_MODELS the
-models are those of the dependency group `neural`.
+Plays speech (a sentence, two long ones; or files of yours) to the embedded server in real time, as a microphone
+would, and times when its words are there: after the speech, and after the turn's end, which the server finds in the
+silence (500 ms). Then the first of them in four sessions at once. Lines for each engine whose package and model are
+there; without RTCHAT_MODELS the models are those of the dependency group `neural`.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ LONG = (
     "plate."
 )
 ENGINES = [("pocketsphinx", ""), ("whisper", "tiny.en"), ("moonshine", "tiny-en")]
-TIMES = 5
+TIMES, TOGETHER = 5, 4
 RATE, CHUNK_MS = 24_000, 20
 KIND = "conversation.item.input_audio_transcription"
 
@@ -111,9 +111,14 @@ async def measure(name: str, engines: Engines, sounds: dict[str, bytes]) -> None
     async with embedded(engines=engines) as url:
         for what, pcm in sounds.items():
             await turn(url, pcm)  # loads
-            found = [await turn(url, pcm) for _ in range(TIMES)]
-            speech, ended = (statistics.median(each[at] for each in found) * 1000 for at in (0, 1))
-            print(f"{name:22} {what:24} {speech:8.0f} ms {ended:8.0f} ms   {found[-1][2]}", flush=True)
+            tell(name, what, [await turn(url, pcm) for _ in range(TIMES)])
+        what, pcm = next(iter(sounds.items()))
+        tell(name, f"{TOGETHER} at once: {what}", await asyncio.gather(*(turn(url, pcm) for _ in range(TOGETHER))))
+
+
+def tell(name: str, what: str, found: list[tuple[float, float, str]]) -> None:
+    speech, ended = (statistics.median(each[at] for each in found) * 1000 for at in (0, 1))
+    print(f"{name:22} {what:26} {speech:8.0f} ms {ended:8.0f} ms   {found[-1][2]}", flush=True)
 
 
 def neural_models() -> None:
@@ -136,7 +141,7 @@ async def main(files: list[str]) -> None:
     sounds = {
         f"{name}, {len(pcm) / 2 / RATE:.1f} s": pcm for name, pcm in ((n, trimmed(p)) for n, p in sounds.items())
     }
-    print(f"median of {TIMES}; words after    {'':17} the speech  the turn's end   heard")
+    print(f"median of {TIMES}; words after    {'':19} the speech  the turn's end   heard")
     for stt, model in ENGINES:
         try:
             engines = build(stt=stt, options=finding.Options(stt_model=model, timeout_s=120))

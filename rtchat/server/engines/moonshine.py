@@ -2,7 +2,8 @@
 
 In one thread of its own: the library is called through ctypes, which lets go of the interpreter's lock. Turns of
 several sessions share the model and take turns in the thread. A *pass* hears what is new: with a streaming model
-that alone, with the older ones all of the sentence again.
+that alone, with the older ones all of the sentence again. None is begun while somebody's turn is over and waits for
+its words.
 """
 
 from __future__ import annotations
@@ -47,6 +48,7 @@ class MoonshineSpeechToText(OnThread):
 
     def __init__(self, model: str = "") -> None:
         super().__init__("moonshine")
+        self.ending = 0  # turns that are over and wait for their words
         models.needs_package("moonshine_voice", "moonshine", "--stt moonshine")
         self._path = _found(model or DEFAULT_MODEL)
         kind = self._path.name.removeprefix("moonshine-")
@@ -137,7 +139,11 @@ class Hearing:
 
     async def finish(self, pcm: bytes = b"") -> Transcript:
         """The turn is over, after this sound: its words."""
-        return await self._engine.do(self._finish, pcm)
+        self._engine.ending += 1
+        try:
+            return await self._engine.do(self._finish, pcm)
+        finally:
+            self._engine.ending -= 1
 
     def close(self) -> None:
         """Let go of everything; what waits for its turn in the thread is not done."""
@@ -147,7 +153,8 @@ class Hearing:
     def _feed(self, pcm: bytes) -> Partial:
         if not self._closed:
             self._add(self._rate.feed(pcm) if self._rate else pcm)
-            if self._fed - self._heard >= RATE * max(PASS_S, self._pass_s):
+            enough = self._fed - self._heard >= RATE * max(PASS_S, self._pass_s)
+            if enough and not self._engine.ending:
                 self._pass()
         return self._partial
 

@@ -1,6 +1,7 @@
 """With the packages of the group `neural`: Moonshine itself."""
 
 import asyncio
+import threading
 from importlib.util import find_spec
 
 import pytest
@@ -94,6 +95,25 @@ async def test_a_turn_that_is_given_up_is_not_worked_on(stt):
     late = stt.listen(16_000)
     stt.close()
     late.close()
+
+
+@pytest.mark.needs("espeak-ng")
+async def test_a_turn_that_is_over_comes_before_those_that_go_on(stt):
+    pcm, may = await spoken("Tell me a joke."), threading.Event()
+    going_on, over = stt.listen(24_000), stt.listen(24_000)
+    await over.feed(pcm[:4800])
+    busy = asyncio.create_task(stt.do(may.wait))
+    feeding = asyncio.create_task(going_on.feed(pcm))
+    await asyncio.sleep(0)
+    finishing = asyncio.create_task(over.finish())
+    await asyncio.sleep(0)
+    may.set()
+    await busy
+    assert (await feeding).ms == 0
+    await finishing
+    assert (await going_on.feed(pcm[:4800])).text == "Tell me a joke."
+    going_on.close()
+    over.close()
 
 
 @installed
