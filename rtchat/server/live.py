@@ -192,10 +192,9 @@ class Live:
                     self._ears.reset()
             case sig.Listen():
                 self._listeners.hear(effect)
-            case sig.Transcribe() if self._listeners.finish(effect):
-                pass
             case sig.Transcribe():
-                self._hearing[effect.key] = self._start(self._transcribe(effect))
+                if not self._listeners.finish(effect):
+                    self._hearing[effect.key] = self._start(self._transcribe(effect))
             case sig.Judge():
                 if self._engines.end_of_turn is not None:
                     self._judging[effect.key] = self._start(self._judge(effect, self._engines.end_of_turn))

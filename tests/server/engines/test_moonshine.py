@@ -116,6 +116,15 @@ async def test_a_turn_that_is_over_comes_before_those_that_go_on(stt):
     over.close()
 
 
+async def test_what_the_library_does_not_do_is_told(stt):
+    listener = stt.listen(16_000)
+    await listener.feed(bytes(3200))
+    await stt.do(lambda: stt._loaded().close())  # freed under it
+    with pytest.raises(EngineError, match=r"moonshine tiny-en could not hear it: .* says more on standard error"):
+        await listener.finish()
+    listener.close()
+
+
 @installed
 def test_a_missing_model_names_its_command(models):
     with pytest.raises(
