@@ -14,6 +14,7 @@ from websockets.asyncio.server import serve
 
 from rtchat import sound_side
 from rtchat.audio import files
+from rtchat.audio.sound import Sound
 from rtchat.conversation import notices as n
 from rtchat.conversation import signals as s
 from rtchat.display.bindings import Action, Key
@@ -312,6 +313,36 @@ async def test_keys_help_mute_type_and_abort(tmp_path):
     plan = a_plan(Mode.INTERACTIVE, input_wav=tmp_path / "quiet.wav", output_wav=tmp_path / "o.wav")
     outcome, _ = await run(plan, display=display, keys=keys)
     assert (outcome.ended.reason, outcome.ended.turns, display.helped) == ("interrupted", 1, True)
+
+
+async def test_muting_silences_the_microphone_that_was_opened_in_place_of_the_first(tmp_path):
+    with wave.open(str(tmp_path / "quiet.wav"), "wb") as wav:
+        wav.setparams((1, 2, 24_000, 0, "NONE", ""))
+        wav.writeframes(bytes(24_000 * 2 * 60))
+    display, made = Collected(), []
+
+    class Sounds(Sound):
+        def __init__(self, *arguments):
+            super().__init__(*arguments)
+            self.mutings = []
+            made.append(self)
+
+        async def __aenter__(self):
+            if self is made[0]:
+                raise DeviceError("No loudspeaker.", hint="Plug one in.")
+            return await super().__aenter__()
+
+        def mute(self, muted):
+            self.mutings.append(muted)
+
+    async def keys():
+        await display.until(lambda d: n.StateChanged("listening") in d.notices)
+        yield Key(Action.MUTE)
+        yield Key(Action.ABORT)
+
+    plan = a_plan(Mode.INTERACTIVE, input_wav=tmp_path / "quiet.wav")
+    await run(plan, display=display, keys=keys, open_sound=Sounds)
+    assert [sound.mutings for sound in made] == [[], [True]]
 
 
 async def test_a_reader_that_is_gone_ends_the_session():
