@@ -103,7 +103,7 @@ def openai(
     Raises:
         UsageError: The key, the address or the combination cannot be right.
     """
-    base = _parse(base_url or OPENAI_BASE_URL)
+    base = _parse(base_url or OPENAI_BASE_URL, "OPENAI_BASE_URL")
     official = base.hostname == "api.openai.com"
     headers = _bearer(key, "OPENAI_API_KEY") if key or official else {}
     for name, value in (
@@ -156,7 +156,7 @@ def azure(
             "Azure's preview form has no translation sessions.",
             hint="Leave out the API version to use the GA form.",
         )
-    base = _parse(endpoint)
+    base = _parse(endpoint, "AZURE_OPENAI_ENDPOINT")
     prefix = base.path.rstrip("/").removesuffix("/realtime").removesuffix("/v1").removesuffix("/openai")
     if entra_token:
         headers = _bearer(entra_token, "the Entra token")
@@ -223,8 +223,8 @@ def url(
     )
 
 
-def _parse(address: str) -> SplitResult:
-    """The parts of an address that can be dialled."""
+def _parse(address: str, variable: str = "") -> SplitResult:
+    """The parts of an address that can be dialled, and where it was set unless that is plain."""
     try:
         parts = urlsplit(address.strip())
         usable = parts.scheme in _SCHEMES and bool(parts.hostname) and parts.port != 0
@@ -234,7 +234,7 @@ def _parse(address: str) -> SplitResult:
     if not usable or any(mark.isspace() for mark in address.strip()):
         shown = address.rpartition("@")[2].partition("?")[0]
         raise UsageError(
-            f"'{shown}' is not the address of a server.",
+            f"{variable and variable + '='}'{shown}' is not the address of a server.",
             hint="Give one like wss://host/v1/realtime or ws://127.0.0.1:8765/v1.",
         )
     return parts

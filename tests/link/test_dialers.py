@@ -153,12 +153,12 @@ def test_an_address_with_a_translation_or_a_call():
     ],
 )
 def test_an_address_that_cannot_be_dialled(wrong: str):
-    for build in (
-        lambda: url(wrong),
-        lambda: openai("m", KEY, base_url=wrong or "x"),
-        lambda: azure(wrong, KEY, deployment="d"),
+    for build, where in (
+        (lambda: url(wrong), ""),
+        (lambda: openai("m", KEY, base_url=wrong or "x"), "OPENAI_BASE_URL="),
+        (lambda: azure(wrong, KEY, deployment="d"), "AZURE_OPENAI_ENDPOINT="),
     ):
-        with pytest.raises(UsageError, match="is not the address of a server") as caught:
+        with pytest.raises(UsageError, match=f"^{where}'.*' is not the address of a server") as caught:
             build()
         assert caught.value.hint
 
