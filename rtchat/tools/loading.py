@@ -54,9 +54,9 @@ def _from_module(name: str) -> ModuleType:
         return importlib.import_module(name)
     except (Exception, SystemExit) as error:
         if isinstance(error, ModuleNotFoundError) and error.name and name.startswith(error.name):
-            raise UsageError(
-                f"There is no tool and no module '{name}'.", hint=f"A file needs its ending: {name}.py."
-            ) from None
+            each = " ".join(f"--tools {one.strip()}" for one in name.split(","))
+            hint = f"Name each by itself: {each}." if "," in name else f"A file needs its ending: {name}.py."
+            raise UsageError(f"There is no tool and no module '{name}'.", hint=hint) from None
         raise _cannot_load(None, error) from None
 
 

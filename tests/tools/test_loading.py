@@ -86,6 +86,7 @@ def test_what_is_not_there(tmp_path):
     error = fails("no_such_module_xyz")
     assert error.message == "There is no tool and no module 'no_such_module_xyz'."
     assert error.hint == "A file needs its ending: no_such_module_xyz.py."
+    assert fails("get_time,calculate").hint == "Name each by itself: --tools get_time --tools calculate."
     write_text = tmp_path / "tools.txt"
     write_text.write_text("")
     assert fails(write_text).message == f"{write_text} is not a Python file."
