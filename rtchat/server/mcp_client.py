@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
 LIST_SECONDS = 10.0
 """For connecting and listing."""
-CALL_SECONDS = 60.0
-"""For one call."""
+CALL_SECONDS = 50.0
+"""For one call: less than the minute after which a client may take a silent server for lost."""
 CLOSING_SECONDS = 1.0
 """For taking leave of a server."""
 LONGEST_OUTPUT = 100_000
