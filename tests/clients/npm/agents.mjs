@@ -76,13 +76,13 @@ await tell({
   text: () =>
     talking({ outputModalities: ["text"] }, async (talk) => {
       talk.session.sendMessage("What is two plus three?");
-      return { said: await talk.answered("5") };
+      return { said: await talk.answered("5.") };
     }),
 
   voice: () =>
     talking(listening, async (talk) => {
       talk.hear(question);
-      const said = await talk.answered("5");
+      const said = await talk.answered("5.");
       const heard = await talk.until(() => talk.said("user")[0], "what was heard");
       return { said, heard, bytes: talk.bytes };
     }),
@@ -90,7 +90,7 @@ await tell({
   tool: () =>
     talking(listening, async (talk) => {
       talk.hear(errand);
-      return { said: await talk.answered("17"), called };
+      return { said: await talk.answered("degrees."), called };
     }),
 
   barge_in: () =>
@@ -99,7 +99,7 @@ await tell({
       await talk.until(() => talk.bytes, "sound");
       talk.hear(question);
       await talk.until(() => talk.of("conversation.item.truncated").length, "truncated");
-      const said = await talk.answered("5");
+      const said = await talk.answered("5.");
       return { status: talk.of("response.done")[0].response.status, interrupted: talk.interrupted, said };
     }),
 

@@ -67,7 +67,7 @@ class Talk(Board):
             await self.session.send_audio(pcm[at : at + 4800])
 
     async def answered(self, word: str) -> str:
-        """The answer that holds a word, once it is whole."""
+        """The answer that holds a word: its last, for it comes word by word."""
         return await self.until(
             lambda: next((text for text in self.said("assistant") if word in text), None), f"an answer with {word}"
         )
@@ -96,13 +96,13 @@ async def talking(**settings: Any):
 async def text() -> dict[str, Any]:
     async with talking(output_modalities=["text"]) as talk:
         await talk.session.send_message("What is two plus three?")
-        return {"said": await talk.answered("5"), "errors": talk.errors}
+        return {"said": await talk.answered("5."), "errors": talk.errors}
 
 
 async def voice() -> dict[str, Any]:
     async with talking() as talk:
         await talk.hear(QUESTION)
-        said = await talk.answered("5")
+        said = await talk.answered("5.")
         await talk.until(lambda: any(talk.said("user")), "what was heard")
         return {"said": said, "heard": talk.said("user")[0], "bytes": len(talk.sound), "errors": talk.errors}
 
@@ -110,7 +110,7 @@ async def voice() -> dict[str, Any]:
 async def tool() -> dict[str, Any]:
     async with talking() as talk:
         await talk.hear(ERRAND)
-        return {"said": await talk.answered("17"), "called": CALLED, "errors": talk.errors}
+        return {"said": await talk.answered("degrees."), "called": CALLED, "errors": talk.errors}
 
 
 async def barge_in() -> dict[str, Any]:
@@ -120,7 +120,7 @@ async def barge_in() -> dict[str, Any]:
         await talk.hear(QUESTION)
         done = (await talk.until(lambda: talk.events("response.done"), "response.done"))[0]
         await talk.until(lambda: talk.events("conversation.item.truncated"), "truncated")
-        said = await talk.answered("5")
+        said = await talk.answered("5.")
         return {
             "status": done["response"]["status"],
             "said": said,

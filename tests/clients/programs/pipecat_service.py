@@ -155,14 +155,14 @@ def user(text: str) -> list[Any]:
 async def text() -> dict[str, Any]:
     async with talking(user("What is two plus three?"), modality="text") as talk:
         await talk.seen.until(lambda: talk.seen.of(LLMFullResponseEndFrame), "the end of the answer")
-        return {"said": await talk.answered("5", LLMTextFrame), "errors": talk.seen.errors}
+        return {"said": await talk.answered("5.", LLMTextFrame), "errors": talk.seen.errors}
 
 
 async def voice() -> dict[str, Any]:
     async with talking(user("Hello.")) as talk:  # it answers a context first, then it listens
         await talk.seen.until(lambda: talk.seen.of(LLMFullResponseEndFrame), "the end of the greeting")
         await talk.hear(QUESTION)
-        said = await talk.answered("5")
+        said = await talk.answered("5.")
         heard = (await talk.seen.until(lambda: talk.seen.of(TranscriptionFrame), "what was heard"))[0].text
         await talk.seen.until(lambda: len(talk.seen.of(LLMFullResponseEndFrame)) > 1, "the end of the answer")
         return {"said": said, "heard": heard, "bytes": talk.seen.sound, "errors": talk.seen.errors}
@@ -172,7 +172,7 @@ async def tool() -> dict[str, Any]:
     async with talking(user("Hello.")) as talk:
         await talk.seen.until(lambda: talk.seen.of(LLMFullResponseEndFrame), "the end of the greeting")
         await talk.hear(ERRAND)
-        return {"said": await talk.answered("17"), "called": CALLED, "errors": talk.seen.errors}
+        return {"said": await talk.answered("degrees."), "called": CALLED, "errors": talk.seen.errors}
 
 
 async def barge_in() -> dict[str, Any]:
@@ -182,7 +182,7 @@ async def barge_in() -> dict[str, Any]:
         story = talk.message("assistant")
         await talk.hear(QUESTION)
         await talk.seen.until(lambda: talk.seen.of(InterruptionFrame), "an interruption")
-        await talk.answered("5")
+        await talk.answered("5.")
         item = await talk.service.retrieve_conversation_item(story)
         return {"story": item.status, "heard": item.content[0].transcript, "errors": talk.seen.errors}
 
