@@ -48,6 +48,16 @@ if sys.platform != "win32":
     _load("pseudo_terminal")
 
 
+@pytest.fixture
+def nothing_set(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """No key, no config file, no .env, nothing kept: only what the test gives. Its folder is `tmp_path`."""
+    for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL", "AZURE_OPENAI_ENDPOINT", "AZURE_OPENAI_API_KEY"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("HOME", "XDG_CONFIG_HOME", "XDG_STATE_HOME"):
+        monkeypatch.setenv(name, str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+
+
 @pytest.fixture(scope="session")
 def pulse_server() -> Iterator[_pulse.PrivatePulse]:
     """One PulseAudio server for each test process; use `pulse`."""

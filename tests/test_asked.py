@@ -15,11 +15,7 @@ from rtchat.protocol.client_events import SessionUpdate
 from rtchat.protocol.translation import TranslationUpdate
 from rtchat.settings import Settings
 
-
-@pytest.fixture(autouse=True)
-def _nothing_set(monkeypatch, tmp_path):
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
-    monkeypatch.chdir(tmp_path)
+pytestmark = pytest.mark.usefixtures("nothing_set")
 
 
 def conversation(mode=Mode.INTERACTIVE, *, profile="assistant", vad="server", speak=False, **settings):

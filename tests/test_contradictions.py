@@ -11,14 +11,7 @@ from rtchat.modes import Mode, Output
 from rtchat.plan import make_plan
 from rtchat.settings import Settings
 
-
-@pytest.fixture(autouse=True)
-def _nothing_set(monkeypatch, tmp_path):
-    """No key, no config file, no .env: only what the test gives."""
-    for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL", "AZURE_OPENAI_ENDPOINT", "AZURE_OPENAI_API_KEY"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
-    monkeypatch.chdir(tmp_path)
+pytestmark = pytest.mark.usefixtures("nothing_set")
 
 
 def plan(mode=Mode.INTERACTIVE, **flags):

@@ -15,17 +15,9 @@ from rtchat.protocol import wire
 from rtchat.protocol.client_events import SessionUpdate
 from rtchat.settings import Settings
 
+pytestmark = pytest.mark.usefixtures("nothing_set")
+
 TODAY = date(2026, 11, 20)
-
-
-@pytest.fixture(autouse=True)
-def _nothing_set(monkeypatch, tmp_path):
-    """No key, no config file, no .env: only what the test gives."""
-    for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL", "AZURE_OPENAI_ENDPOINT", "AZURE_OPENAI_API_KEY"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
-    monkeypatch.chdir(tmp_path)
 
 
 def plan(mode=Mode.INTERACTIVE, **flags):

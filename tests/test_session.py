@@ -30,6 +30,8 @@ from rtchat.tools.builtin import Builtin
 from rtchat.tools.registry import Registry
 from rtchat.tools.schema import tool
 
+pytestmark = pytest.mark.usefixtures("nothing_set")
+
 
 class Collected:
     """A display that keeps what it is told, and lets a test wait for it."""
@@ -80,14 +82,6 @@ class Collected:
             while not condition(self):
                 self._changed.clear()
                 await self._changed.wait()
-
-
-@pytest.fixture(autouse=True)
-def _nothing_set(monkeypatch, tmp_path):
-    for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL", "AZURE_OPENAI_ENDPOINT", "AZURE_OPENAI_API_KEY"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
-    monkeypatch.chdir(tmp_path)
 
 
 def a_plan(mode=Mode.TEXT, **flags):

@@ -20,6 +20,8 @@ from rtchat.plan import NO_CANCELLER, make_plan
 from rtchat.settings import Settings
 from rtchat.sound_side import NOT_CANCELLED, SoundSide
 
+pytestmark = pytest.mark.usefixtures("nothing_set")
+
 GONE = DeviceError("No microphone was found.", hint="Plug one in.")
 
 
@@ -68,14 +70,6 @@ class Told:
 
     def meter(self, *levels):
         self.levels.put_nowait(levels)
-
-
-@pytest.fixture(autouse=True)
-def _nothing_set(monkeypatch, tmp_path):
-    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
-    monkeypatch.chdir(tmp_path)
 
 
 @pytest.fixture
