@@ -255,6 +255,7 @@ class Sound:
 
     async def _open(self) -> None:
         request = self._request
+        self._stack.callback(self._loudspeaker.pass_on)  # at the end: what the device took last
         if request.capture and request.input_wav is not None:
             self._file_pcm = await asyncio.to_thread(read_wav, request.input_wav)
             self.input_name = str(request.input_wav)
@@ -335,8 +336,10 @@ class Sound:
 
     async def _close(self) -> None:
         self._microphone.close()
-        await self._stack.aclose()
-        self._reports.put_nowait(None)
+        try:
+            await self._stack.aclose()
+        finally:
+            self._reports.put_nowait(None)
 
 
 async def _end(task: asyncio.Task[None]) -> None:

@@ -77,7 +77,7 @@ def test_space_interrupts_a_story_and_shows_what_was_not_heard(terminal, quiet_r
     program.type("ttell me a long story" + ENTER)
     program.shows("● speaking")
     program.shows("lighthouse")
-    wait(lambda: (world / "a.wav").stat().st_size > 40_000, "some of it is heard")
+    wait(lambda: len((world / "a.wav").read_bytes()[44:].strip(b"\0")) > 20_000, "some of it is heard")
     program.type(" ")
     program.shows("(interrupted after ")
     program.shows("● listening")
