@@ -5,14 +5,33 @@ What a config file or the environment says is for all sessions, and may wait for
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 from rtchat.errors import UsageError
-from rtchat.modes import Mode, Parts
+from rtchat.modes import Mode, Offer, Output, Parts, SessionKind
+from rtchat.profiles import Profile
 from rtchat.settings import Settings
 
 
-def check(settings: Settings, mode: Mode, mode_parts: Parts, where: str) -> None:
+class _Row(NamedTuple):
+    """Settings that count only where there is what they are about.
+
+    Attributes:
+        counts: Whether there is.
+        names: The settings.
+        about: What they are about.
+        hint: What to do when there is not.
+    """
+
+    counts: bool
+    names: tuple[str, ...]
+    about: str
+    hint: str
+
+
+def check(settings: Settings, mode: Mode, mode_parts: Parts, where: str, profile: Profile | None) -> None:
     """Look at what the user said as a whole.
 
     Args:
@@ -20,12 +39,35 @@ def check(settings: Settings, mode: Mode, mode_parts: Parts, where: str) -> None
         mode: What was asked for.
         mode_parts: What that wires.
         where: Which server: `openai`, `azure`, `local` or `url`.
+        profile: Who the assistant is, in a conversation.
 
     Raises:
         UsageError: It contradicts itself.
     """
     _engine(settings, where)
-    _sound(settings, mode, mode_parts)
+    for row in _rows(mode, mode_parts):
+        if not row.counts and (given := _flags(settings, *row.names)):
+            raise UsageError(f"{given[0]} is about {row.about}, and rtchat {mode} has none.", hint=row.hint)
+    _eagerness(settings, profile)
+    _one_file(settings, mode_parts)
+
+
+def _rows(mode: Mode, mode_parts: Parts) -> Iterator[_Row]:
+    talking = "Leave it out, or use rtchat interactive."
+    speaking = "Add --speak, or leave it out." if mode is Mode.TEXT else talking
+    with_turns = "Add --turns, or leave it out." if mode is Mode.TRANSLATOR else talking
+    conversation = mode_parts.session is SessionKind.CONVERSATION
+    duplex = mode_parts.microphone and mode_parts.loudspeaker
+    yield _Row(mode_parts.microphone, ("input_wav", "input_device", "vad", "eagerness"), "the microphone", talking)
+    yield _Row(mode_parts.loudspeaker, ("output_wav", "output_device", "voice"), "the loudspeaker", speaking)
+    yield _Row(duplex, ("echo", "auto_gain"), "a microphone beside a loudspeaker", talking)
+    yield _Row(conversation, ("profile", "instructions", "var"), "a conversation", with_turns)
+    yield _Row(mode_parts.tools is not Offer.NONE, ("tools",), "a model that uses tools", talking)
+    interrupting = ("sensitivity", "resume_false_interruptions")
+    yield _Row(duplex and conversation, interrupting, "an assistant to interrupt", with_turns)
+    translates = mode_parts.session is SessionKind.TRANSLATION
+    yield _Row(not translates, ("vad", "eagerness", "voice", "max_turns"), "a conversation", with_turns)
+    yield _Row(mode_parts.output is not Output.NONE, ("llm", "llm_model"), "a model that answers", talking)
 
 
 def _engine(settings: Settings, where: str) -> None:
@@ -48,22 +90,27 @@ def _engine(settings: Settings, where: str) -> None:
         )
 
 
-def _sound(settings: Settings, mode: Mode, mode_parts: Parts) -> None:
-    """A flag about a device that the mode does not have, or one file for both.
+def _eagerness(settings: Settings, profile: Profile | None) -> None:
+    """Only turns that are ended by what was said are ended more or less eagerly.
+
+    Raises:
+        UsageError: Something else ends them.
+    """
+    vad = settings.vad or (profile.turn_taking.vad if profile else "server")
+    if vad != "semantic" and _flags(settings, "eagerness"):
+        ends = {"off": "you end them"}.get(vad, "silence ends them")
+        raise UsageError(
+            f"--eagerness is about turns that end with what was said, and here {ends}.",
+            hint="Add --vad semantic, or leave it out.",
+        )
+
+
+def _one_file(settings: Settings, mode_parts: Parts) -> None:
+    """A file is not heard and written at once.
 
     Raises:
         UsageError: It is so.
     """
-    for side, has, names in (
-        ("microphone", mode_parts.microphone, ("input_wav", "input_device")),
-        ("loudspeaker", mode_parts.loudspeaker, ("output_wav", "output_device")),
-    ):
-        if not has and (given := _flags(settings, *names)):
-            speak = side == "loudspeaker" and mode is Mode.TEXT
-            raise UsageError(
-                f"{given[0]} is about the {side}, and rtchat {mode} has none.",
-                hint="Add --speak, or leave it out." if speak else "Leave it out, or use rtchat interactive.",
-            )
     microphone, loudspeaker = settings.input_wav, settings.output_wav
     both = mode_parts.microphone and mode_parts.loudspeaker
     if both and microphone and loudspeaker and str(microphone) != "-" and _same_file(microphone, loudspeaker):

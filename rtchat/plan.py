@@ -217,8 +217,8 @@ def make_plan(mode: Mode, settings: Settings, *, today: date, greets: bool = Tru
         raise UsageError("The translator needs a language.", hint="Name it: --to es")
     mode_parts = parts(mode, speak=settings.speak, turns=settings.turns)
     where = settings.where()
-    contradictions.check(settings, mode, mode_parts, where)
     profile = _profile(mode_parts, settings)
+    contradictions.check(settings, mode, mode_parts, where, profile)
     model = _model(mode_parts, settings, profile, where)
     rules = Rules(
         server={"openai": "OpenAI", "azure": "Azure", "local": "embedded"}.get(where, "server"),

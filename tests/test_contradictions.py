@@ -70,6 +70,64 @@ def test_a_flag_about_a_device_that_a_mode_has_not_is_wrong_usage(mode, flag, se
     assert (caught.value.message, caught.value.hint) == (sentence, hint)
 
 
+TALKING = "Leave it out, or use rtchat interactive."
+TURNS = "Add --turns, or leave it out."
+
+
+@pytest.mark.parametrize(
+    ("mode", "flags", "sentence", "hint"),
+    [
+        (Mode.TEXT, {"vad": "off"}, "--vad is about the microphone", TALKING),
+        (Mode.TEXT, {"voice": "cedar"}, "--voice is about the loudspeaker", "Add --speak, or leave it out."),
+        (Mode.TEXT, {"echo": "off"}, "--echo is about a microphone beside a loudspeaker", TALKING),
+        (Mode.TEXT, {"sensitivity": "low"}, "--sensitivity is about an assistant to interrupt", TALKING),
+        (Mode.TRANSCRIBE, {"voice": "cedar"}, "--voice is about the loudspeaker", TALKING),
+        (Mode.TRANSCRIBE, {"profile": "tutor"}, "--profile is about a conversation", TALKING),
+        (Mode.TRANSCRIBE, {"tools": ["time"]}, "--tools is about a model that uses tools", TALKING),
+        (Mode.TRANSCRIBE, {"llm": "ollama"}, "--llm is about a model that answers", TALKING),
+        (Mode.TRANSLATOR, {"instructions": "Hi."}, "--instructions is about a conversation", TURNS),
+        (Mode.TRANSLATOR, {"voice": "cedar"}, "--voice is about a conversation", TURNS),
+        (Mode.TRANSLATOR, {"vad": "semantic"}, "--vad is about a conversation", TURNS),
+        (Mode.TRANSLATOR, {"max_turns": "2"}, "--max-turns is about a conversation", TURNS),
+        (Mode.TRANSLATOR, {"turns": True, "tools": ["time"]}, "--tools is about a model that uses tools", TALKING),
+    ],
+)  # fmt: skip
+def test_a_flag_about_what_a_mode_has_not_is_wrong_usage(mode, flags, sentence, hint):
+    to = {"to": "es"} if mode is Mode.TRANSLATOR else {}
+    with pytest.raises(UsageError) as caught:
+        plan(mode, server="local", **to, **flags)
+    assert (caught.value.message, caught.value.hint) == (f"{sentence}, and rtchat {mode} has none.", hint)
+
+
+@pytest.mark.parametrize(
+    ("mode", "flags"),
+    [
+        (Mode.TEXT, {"speak": True, "voice": "cedar"}),
+        (Mode.TRANSLATOR, {"turns": True, "voice": "cedar", "vad": "off", "profile": "translator"}),
+        (Mode.TRANSLATOR, {"echo": "off", "llm": "ollama"}),
+        (Mode.TRANSCRIBE, {"vad": "semantic", "eagerness": "low"}),
+        (Mode.INTERACTIVE, {"sensitivity": "low", "vad": "semantic", "eagerness": "low", "llm": "ollama"}),
+    ],
+)
+def test_a_flag_that_counts_is_taken(mode, flags):
+    to = {"to": "es"} if mode is Mode.TRANSLATOR else {}
+    assert plan(mode, server="local", **to, **flags).mode is mode
+
+
+@pytest.mark.parametrize(("vad", "ends"), [(None, "silence ends them"), ("off", "you end them")])
+def test_eagerness_is_of_semantic_turns(vad, ends):
+    with pytest.raises(UsageError) as caught:
+        plan(eagerness="low", **({"vad": vad} if vad else {}))
+    assert caught.value.message == f"--eagerness is about turns that end with what was said, and here {ends}."
+    assert caught.value.hint == "Add --vad semantic, or leave it out."
+
+
+def test_eagerness_goes_with_a_profile_whose_turns_are_semantic(tmp_path):
+    profile = tmp_path / "mine.toml"
+    profile.write_text('name = "mine"\ninstructions = "Hi."\n[turn_taking]\nvad = "semantic"\n')
+    assert plan(eagerness="low", profile=str(profile)).parts.microphone
+
+
 def test_a_device_in_the_environment_waits_for_a_mode_that_has_it(monkeypatch):
     monkeypatch.setenv("RTCHAT_INPUT_DEVICE", "USB")
     monkeypatch.setenv("RTCHAT_OUTPUT_DEVICE", "USB")
