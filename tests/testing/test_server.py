@@ -62,6 +62,20 @@ def test_the_openai_client_speaks_and_calls_a_tool():
         assert session.sent[0]["type"] == "session.created"
 
 
+@pytest.mark.parametrize("modality", ["text", "audio"])
+def test_of_a_script_too_only_so_much_is_said_as_the_client_allows(modality):
+    turns = [{"say": ["One two three.", "Four five six seven eight. " * 9, "Ten."]}, {"say": "Nine."}]
+    with RealtimeServer(turns) as server, talk(server) as connection:
+        connection.response.create(response={"output_modalities": [modality], "max_output_tokens": 20})
+        events = until(connection, "response.done")
+        response = events[-1].response
+        assert (response.status, response.status_details.reason) == ("incomplete", "max_output_tokens")
+        (part,) = response.output[0].content
+        assert (part.text or part.transcript).startswith("One two three.")
+        connection.response.create(response={"output_modalities": ["text"]})
+        assert until(connection, "response.done")[-1].response.output[0].content[0].text == "Nine."
+
+
 async def test_an_async_client():
     with RealtimeServer([{"say": "Hello."}]) as server:
         client = openai.AsyncOpenAI(api_key=server.api_key, websocket_base_url=server.url)

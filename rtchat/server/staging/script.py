@@ -18,6 +18,7 @@ from rtchat.server.dialogue.signals import (
     Abort,
     After,
     Emit,
+    Enough,
     NotRecognised,
     NotTranslated,
     Prepare,
@@ -87,6 +88,9 @@ class Script(Around):
                 return self._think(effect)
             case Translate():
                 return self._translate(effect)
+            case Enough():  # of what nobody else thinks
+                self._saying.pop(effect.response_id, None)
+                return []
             case Abort():
                 self._saying.pop(effect.response_id, None)
             case Emit() if isinstance(effect.event, InputAudioCommitted) and self._ahead is not None:

@@ -40,7 +40,7 @@ class Played:
                     [effect.told] if self.hold else self.script.receive(effect.told)
                 )
             else:
-                assert not isinstance(effect, sig.Transcribe | sig.Think | sig.Prepare)
+                assert not isinstance(effect, sig.Transcribe | sig.Think | sig.Prepare | sig.Enough)
 
     def tell(self, told):
         self.do(self.script.receive(told))
