@@ -108,7 +108,7 @@ class PrivatePulse:
     def pactl(self, *arguments: str) -> str:
         """Run pactl on this server."""
         done = subprocess.run(
-            ["pactl", *arguments], env=self._all_env(), capture_output=True, text=True, timeout=10, check=True
+            ["pactl", *arguments], env=self._all_env(), capture_output=True, text=True, timeout=60, check=True
         )
         return done.stdout
 
@@ -155,7 +155,7 @@ class PrivatePulse:
         return {**os.environ, **self.env}
 
     def _wait_until_it_answers(self) -> None:
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while time.monotonic() < deadline:
             with contextlib.suppress(subprocess.CalledProcessError):
                 self.pactl("info")
@@ -179,7 +179,7 @@ class Recording:
     def wait_for_ms(self, ms: float) -> None:
         """Wait until so much more has been recorded."""
         wanted = len(self.pcm) + int(ms * RATE / 1000) * 2
-        deadline = time.monotonic() + 10 + ms / 1000
+        deadline = time.monotonic() + 60 + ms / 1000
         while len(self.pcm) < wanted:
             if time.monotonic() > deadline:
                 raise RuntimeError("The loudspeaker's monitor gives no sound.")

@@ -4,6 +4,7 @@ import json
 import signal
 import subprocess
 import sys
+import time
 import wave
 from pathlib import Path
 
@@ -180,15 +181,16 @@ while True:
 """
 
 
-@pytest.mark.parametrize("moment", [0.0, 0.15, 0.4])
+@pytest.mark.parametrize("events", [0, 30, 100])
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGKILL")
-def test_killing_the_process_leaves_a_readable_recording(tmp_path: Path, moment: float):
+def test_killing_the_process_leaves_a_readable_recording(tmp_path: Path, events: int):
     process = subprocess.Popen([sys.executable, "-c", KILLED, str(tmp_path)], stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     folder = Path(process.stdout.readline().strip())
     grown = (folder / "audio.wav").stat().st_size
-    with pytest.raises(subprocess.TimeoutExpired):
-        process.wait(timeout=moment)
+    while len(list(read_events(folder))) < events or len(sides(folder)[0]) < events * 480:
+        assert process.poll() is None
+        time.sleep(0.001)
     process.send_signal(signal.SIGKILL)
     assert process.wait() == -signal.SIGKILL
     process.stdout.close()
@@ -198,9 +200,9 @@ def test_killing_the_process_leaves_a_readable_recording(tmp_path: Path, moment:
     lines = list(read_events(folder))
     assert all(line["event"]["delta"] == {"bytes": 4800} for line in lines)
     assert about(folder)["settings"] == {"voice": "marin"}
-    if moment >= 0.4:
-        assert len(lines) > 50
-        assert len(left) > 50 * 480
+    assert len(lines) >= events
+    assert len(left) >= events * 480
+    if events:
         assert (folder / "audio.wav").stat().st_size > grown
 
 
@@ -224,7 +226,7 @@ print(len(told), told[0].message, told[0].hint)
 @pytest.mark.skipif(sys.platform == "win32", reason="needs a limit on the size of files")
 def test_a_full_disk_is_told_once_and_the_session_goes_on(tmp_path: Path):
     done = subprocess.run(
-        [sys.executable, "-c", FULL, str(tmp_path)], capture_output=True, text=True, timeout=30, check=True
+        [sys.executable, "-c", FULL, str(tmp_path)], capture_output=True, text=True, timeout=60, check=True
     )
     assert done.stderr == ""
     assert done.stdout.startswith("1 The recording stopped: File too large. What there is of it is in ")

@@ -12,7 +12,7 @@ from datetime import date
 import pytest
 from websockets.asyncio.server import serve
 
-from rtchat import sound_side
+from rtchat import sound_side, watch
 from rtchat.audio import files
 from rtchat.audio.sound import Sound
 from rtchat.conversation import notices as n
@@ -609,7 +609,7 @@ async def test_an_answer_that_never_ends_is_the_end_where_nobody_can_interrupt_i
     recording = Recording.start(tmp_path / "kept", {})
     async with server_that(never_ends) as endpoint:
         outcome, display = await run(
-            a_plan(), endpoint=endpoint, lines=typed("tell me"), recording=recording, stall_seconds=0.2
+            a_plan(), endpoint=endpoint, lines=typed("tell me"), recording=recording, stall_seconds=2.0
         )
     assert isinstance(outcome.error, ConnectionLost) and "has said nothing" in outcome.error.message
     assert display.said() == ["Once upon a time"] and display.of(n.SessionEnded) == [outcome.ended]
@@ -629,12 +629,12 @@ async def test_a_person_is_told_of_it_and_can_interrupt():
 
     async with server_that(never_ends) as endpoint, asyncio.timeout(60):
         outcome, _ = await run(
-            a_plan(), endpoint=endpoint, display=display, lines=lines, attended=True, stall_seconds=0.2
+            a_plan(), endpoint=endpoint, display=display, lines=lines, attended=True, stall_seconds=2.0
         )
     assert (outcome.error, outcome.ended.reason) == (None, "quit")
     (told,) = display.of(n.ErrorTold)
     assert (told.code, told.hint, told.fatal) == ("stalled", "Interrupt it and ask again, or wait.", False)
-    assert told.message == "the test server has said nothing for 0.2 seconds."
+    assert told.message == "the test server has said nothing for 2 seconds."
 
 
 @pytest.mark.parametrize("again", [False, True])
@@ -679,7 +679,7 @@ async def test_a_file_is_followed_by_silence_until_the_server_has_heard_the_end(
 
     plan = a_plan(Mode.INTERACTIVE, input_wav=tmp_path / "q.wav", output_wav=tmp_path / "a.wav")
     async with server_that(handler) as endpoint, asyncio.timeout(60):
-        outcome, display = await run(plan, endpoint=endpoint, stall_seconds=1.0)
+        outcome, display = await run(plan, endpoint=endpoint, stall_seconds=2.0)
     if ends:
         assert (outcome.error, outcome.ended.reason, display.said()) == (None, "done", ["Twelve."])
     else:
@@ -714,7 +714,9 @@ async def test_words_that_are_never_written_down_end_a_file(tmp_path):
     assert isinstance(outcome.error, ConnectionLost) and "has said nothing" in outcome.error.message
 
 
-async def test_a_user_who_thinks_for_long_does_not_make_the_server_look_dead():
+async def test_a_user_who_thinks_for_long_does_not_make_the_server_look_dead(monkeypatch):
+    monkeypatch.setattr(watch, "TICK_SECONDS", 0.05)
+
     async def handler(socket):
         await greet(socket)
         for _ in range(2):
@@ -726,11 +728,11 @@ async def test_a_user_who_thinks_for_long_does_not_make_the_server_look_dead():
         await socket.wait_closed()
 
     async def lines(session):
-        await asyncio.sleep(0.8)  # the user's time
+        await asyncio.sleep(2.6)  # the user's time
         yield "hello"
 
     async with server_that(handler) as endpoint:
-        outcome, _ = await run(a_plan(), endpoint=endpoint, lines=lines, stall_seconds=0.7)
+        outcome, _ = await run(a_plan(), endpoint=endpoint, lines=lines, stall_seconds=2.5)
     assert outcome.error is None
 
 

@@ -254,5 +254,5 @@ async def test_devices_that_are_gone_for_good_end_it(side):
 async def test_levels_are_shown_of_what_there_is(side):
     made, told = side(mode=Mode.TRANSCRIBE)
     task = asyncio.create_task(made.meter())
-    assert await asyncio.wait_for(told.levels.get(), 5) == (-96.0, None, made.sound.buffer_ms, 0)
+    assert await asyncio.wait_for(told.levels.get(), 60) == (-96.0, None, made.sound.buffer_ms, 0)
     task.cancel()

@@ -39,11 +39,11 @@ class Ends:
         return bytes(frames * self.forms["loudspeaker"].frame_bytes)
 
     def wait(self) -> None:
-        assert all(event.wait(10) for event in self.enough.values())
+        assert all(event.wait(60) for event in self.enough.values())
 
 
 def wait_for_failure(opened: Duplex) -> DeviceError:
-    deadline = duplex.now() + 10
+    deadline = duplex.now() + 60
     while (failure := opened.failure()) is None and duplex.now() < deadline:
         threading.Event().wait(0.02)
     assert failure is not None
@@ -136,7 +136,7 @@ def test_the_last_loudspeaker_being_taken_away_has_failed(pulse):
     opened = Duplex(None, ends.playback)
     try:
         opened.open(None, None)
-        assert ends.enough["loudspeaker"].wait(10)
+        assert ends.enough["loudspeaker"].wait(60)
         for module in pulse.pactl("list", "short", "modules").splitlines():
             if "module-null-sink" in module:
                 pulse.pactl("unload-module", module.split()[0])
@@ -168,7 +168,7 @@ def test_a_fault_in_a_callback_stops_the_stream_and_is_told(pulse):
     opened = Duplex(None, lambda form: fill)
     try:
         opened.open(None, None)
-        assert called.wait(10)
+        assert called.wait(60)
         assert isinstance(opened.failure(), DeviceError)
     finally:
         opened.close()
@@ -180,7 +180,7 @@ def test_an_unplugged_device_has_failed(pulse):
     opened = Duplex(None, ends.playback)
     try:
         opened.open(None, None)
-        assert ends.enough["loudspeaker"].wait(10)
+        assert ends.enough["loudspeaker"].wait(60)
         pulse.unplug()
         assert (
             wait_for_failure(opened).message
@@ -219,7 +219,7 @@ def test_what_was_dropped_is_mended_and_flows_only_once_it_is_attached(pulse):
         assert opened.gone_at["loudspeaker"] < duplex.now()
         opened.attach()
         ends.enough["loudspeaker"].clear()
-        assert ends.enough["loudspeaker"].wait(10)
+        assert ends.enough["loudspeaker"].wait(60)
     finally:
         opened.close()
 

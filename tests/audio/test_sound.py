@@ -139,7 +139,7 @@ async def test_both_sides_are_tapped_on_one_clock(pulse):
         sound.play("A", 0, tone(0.3))
         sound.drain("A")
         await reports_until(sound, drained=True)
-        await asyncio.wait_for(echoed.wait(), 10)
+        await asyncio.wait_for(echoed.wait(), 60)
     said_at = tapped["loudspeaker"][0][0]
     assert b"".join(pcm for _, pcm in tapped["loudspeaker"]) == tone(0.3)
     heard = np.zeros(max(at for at, _ in tapped["microphone"]) + 480, dtype="<i2")
@@ -284,7 +284,7 @@ asyncio.run(main())
 @pytest.mark.sound
 def test_devices_that_never_close_hold_up_neither_the_sound_nor_the_end_of_the_program(pulse):
     # Nor do their streams, which still run, call into the interpreter while it ends: that would crash it.
-    done = subprocess.run([sys.executable, "-c", HANGING], capture_output=True, text=True, timeout=20, check=False)
+    done = subprocess.run([sys.executable, "-c", HANGING], capture_output=True, text=True, timeout=60, check=False)
     assert (done.stdout, done.stderr, done.returncode) == ("closed\n", "", 0)
 
 

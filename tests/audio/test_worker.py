@@ -36,11 +36,11 @@ async def test_a_cancelled_call_that_has_begun_goes_on_and_the_next_one_waits_fo
 
     def work() -> None:
         begun.set()
-        assert go_on.wait(10)
+        assert go_on.wait(60)
         done.append("first")
 
     first = asyncio.create_task(worker.call(work))
-    await asyncio.to_thread(begun.wait, 10)
+    await asyncio.to_thread(begun.wait, 60)
     second = asyncio.create_task(worker.call(done.append, "second"))
     third = asyncio.create_task(worker.call(done.append, "third"))
     await asyncio.sleep(0)
@@ -74,7 +74,7 @@ async def test_a_hanging_call_does_not_hold_up_the_end():
     go_on.set()
     assert await hanging
     for thread in named():
-        thread.join(10)
+        thread.join(60)
     assert named() == []
 
 
@@ -85,8 +85,8 @@ async def test_a_worker_that_is_left_makes_one_last_call_when_the_hanging_one_co
     worker.leave(last.set)
     assert not last.is_set()
     go_on.set()
-    assert await asyncio.to_thread(last.wait, 10)
+    assert await asyncio.to_thread(last.wait, 60)
     assert await hanging
     for thread in named():
-        thread.join(10)
+        thread.join(60)
     assert named() == []

@@ -74,7 +74,7 @@ def test_a_reader_that_leaves_is_no_noise_on_standard_error():
     assert program.stderr is not None
     first = program.stdout.readline()
     program.stdout.close()
-    assert program.wait(20) == 0
+    assert program.wait(60) == 0
     assert program.stderr.read() == b""
     program.stderr.close()
     assert first == b'{"t": 0.0, "type": "state", "state": "listening"}\n'

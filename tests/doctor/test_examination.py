@@ -54,7 +54,7 @@ async def test_cancelling_leaves_nothing_running(no_device, monkeypatch):
 
     monkeypatch.setattr(examination, "_online", forever)
     running = asyncio.create_task(examine(Report(as_json=True), LOCAL, None, play=False, voice=False))
-    await asyncio.wait_for(waits.wait(), 20)
+    await asyncio.wait_for(waits.wait(), 60)
     running.cancel()
     with pytest.raises(asyncio.CancelledError):
         await running

@@ -179,5 +179,5 @@ async def test_a_401_is_the_key():
 
     async with serve(silent, "127.0.0.1", 0, process_request=refuse) as server:
         port = server.sockets[0].getsockname()[1]
-        found = await asyncio.wait_for(servers.server(plan(url=f"ws://127.0.0.1:{port}/v1")), 10)
+        found = await asyncio.wait_for(servers.server(plan(url=f"ws://127.0.0.1:{port}/v1")), 60)
     assert (found.mark, found.code) == (Mark.PROBLEM, 4) and "HTTP 401" in found.text

@@ -210,7 +210,7 @@ async def test_closing_while_another_task_reads_ends_its_iteration():
         reader = asyncio.create_task(read())
         await asyncio.sleep(0)
         await connection.close()
-        assert await asyncio.wait_for(reader, 5) == "ended"
+        assert await asyncio.wait_for(reader, 60) == "ended"
 
 
 async def test_hanging_up_on_a_server_that_floods_does_not_take_long():
@@ -263,11 +263,11 @@ async def test_frames_are_seen_on_their_way():
 
 async def test_pings_are_answered_and_latency_is_known():
     async def handler(server: ServerConnection) -> None:
-        await asyncio.wait_for(await server.ping(b"\x01\x02\x03\x04"), 5)
+        await asyncio.wait_for(await server.ping(b"\x01\x02\x03\x04"), 60)
         await server.send(CREATED)
         await server.wait_closed()
 
-    async with serving(handler, ping_interval=None) as endpoint, connect(endpoint, keepalive=0.02) as connection:
+    async with serving(handler, ping_interval=None) as endpoint, connect(endpoint, keepalive=0.5) as connection:
         assert isinstance(await anext(connection), SessionCreated)
         async with asyncio.timeout(60):
             while connection.latency == 0:  # noqa: ASYNC110 - it is a figure, not an event
@@ -570,6 +570,7 @@ async def test_an_old_error_is_not_the_reason_for_a_later_close(monkeypatch: pyt
     async def handler(server: ServerConnection) -> None:
         await server.send(CREATED)
         await server.send(error_frame("invalid_value"))
+        await (await server.ping())  # it has been read
         await asyncio.sleep(0.2)
         await server.close(1001, "going")
 
@@ -606,9 +607,9 @@ async def test_a_server_that_takes_the_connection_and_says_nothing():
         await server.wait_closed()
 
     async with serving(handler) as endpoint:
-        error = await failure(endpoint, timeout=0.2)
+        error = await failure(endpoint, timeout=1.5)
         assert isinstance(error, ConnectFailed)
-        assert error.message == "OpenAI accepted the connection and then said nothing for 0.2 seconds."
+        assert error.message == "OpenAI accepted the connection and then said nothing for 1.5 seconds."
 
 
 async def test_a_call_need_not_greet():
@@ -617,9 +618,9 @@ async def test_a_call_need_not_greet():
         await server.send(UPDATED)
         await server.wait_closed()
 
-    async with serving(handler) as here, connect(url(here.url, call_id="rtc_1"), timeout=0.1) as connection:
+    async with serving(handler) as here, connect(url(here.url, call_id="rtc_1"), timeout=1.5) as connection:
         with pytest.raises(TimeoutError):
-            async with asyncio.timeout(0.3):
+            async with asyncio.timeout(1.7):
                 await anext(connection)
         await connection.send(ResponseCreate())
         assert isinstance(await anext(connection), SessionUpdated)

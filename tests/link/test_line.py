@@ -168,7 +168,7 @@ async def test_a_server_that_is_done_before_the_session_is_taken_is_not_dialled_
 
 
 async def test_what_never_says_a_word_is_not_dialled_again(monkeypatch):
-    monkeypatch.setattr(line_module, "DIAL_SECONDS", 0.3)
+    monkeypatch.setattr(line_module, "DIAL_SECONDS", 1.5)
 
     async def handler(socket: ServerConnection) -> None:
         await socket.wait_closed()
@@ -320,7 +320,7 @@ async def black_hole(endpoint: Endpoint, *, both: bool = True) -> AsyncIterator[
 async def test_a_server_behind_a_black_hole_is_found_out_by_a_check():
     async with serving(stays) as there, black_hole(there) as (endpoint, swallow), held(endpoint) as (line, told):
         assert [type(await anext(told)) for _ in range(2)] == [SessionCreated, SessionUpdated]
-        await line.check(2.0)  # it is there
+        await line.check(60)  # it is there
         swallow.set()
         checking = asyncio.create_task(line.check(0.2))
         lost = await anext(told)
@@ -335,7 +335,7 @@ async def test_a_server_that_is_busy_sending_is_alive_though_no_ping_is_answered
         with contextlib.suppress(Exception):
             while True:
                 await socket.send(CREATED)
-                await asyncio.sleep(0.01)
+                await asyncio.sleep(0.001)
 
     async with (
         serving(talks) as there,
@@ -343,7 +343,7 @@ async def test_a_server_that_is_busy_sending_is_alive_though_no_ping_is_answered
         held(endpoint) as (line, told),
     ):
         swallow.set()
-        checking = asyncio.create_task(line.check(0.1))
+        checking = asyncio.create_task(line.check(0.5))
         while not checking.done():
             assert not isinstance(await anext(told), Lost)
 

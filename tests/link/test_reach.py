@@ -36,45 +36,47 @@ async def port_that(answers: bytes | None):
             peer.close()
 
 
-def free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return one.getsockname()[1]
+@pytest.fixture
+def closed_port():
+    """A port at which nobody listens, nor can anybody begin to."""
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        yield held.getsockname()[1]
 
 
 async def test_a_port_that_is_open():
     async with port_that(None) as port:
-        reached = await reach(url(f"ws://127.0.0.1:{port}/v1"), 5)
+        reached = await reach(url(f"ws://127.0.0.1:{port}/v1"), 60)
     assert reached.proxy == "" and reached.tls_ms is None
-    assert 0 <= reached.name_ms < 5000 and 0 <= reached.connect_ms < 5000
+    assert 0 <= reached.name_ms < 60_000 and 0 <= reached.connect_ms < 60_000
 
 
 async def test_a_name_that_nobody_has():
     with pytest.raises(ConnectFailed, match=r"host name no-such-host\.invalid cannot be resolved"):
-        await reach(url("wss://no-such-host.invalid/v1"), 5)
+        await reach(url("wss://no-such-host.invalid/v1"), 60)
 
 
 def test_a_name_server_that_is_dead_holds_nothing_up(monkeypatch):
     ended = threading.Event()
-    monkeypatch.setattr(socket, "getaddrinfo", lambda *a, **k: ended.wait(30))
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *a, **k: ended.wait(120))
     began = time.monotonic()
     try:
         with pytest.raises(ConnectFailed, match=r"did not answer within 0\.2 seconds"):
             asyncio.run(reach(url("wss://api.example.com/v1"), 0.2))
-        assert time.monotonic() - began < 5
+        assert time.monotonic() - began < 60
     finally:
         ended.set()
 
 
-async def test_a_port_that_is_closed():
+async def test_a_port_that_is_closed(closed_port):
     with pytest.raises(ConnectFailed, match="Nothing answers"):
-        await reach(url(f"ws://127.0.0.1:{free_port()}/v1"), 5)
+        await reach(url(f"ws://127.0.0.1:{closed_port}/v1"), 60)
 
 
 async def test_what_speaks_no_tls():
     async with port_that(b"HTTP/1.1 400 Bad Request\r\n\r\n") as port:
         with pytest.raises(ConnectFailed, match="does not speak TLS"):
-            await reach(url(f"wss://127.0.0.1:{port}/v1"), 5)
+            await reach(url(f"wss://127.0.0.1:{port}/v1"), 60)
 
 
 async def test_what_never_answers_is_given_up():
@@ -86,25 +88,25 @@ async def test_what_never_answers_is_given_up():
 async def test_a_proxy_is_what_is_reached(monkeypatch):
     async with port_that(None) as port:
         monkeypatch.setenv("HTTPS_PROXY", f"http://user:secret@127.0.0.1:{port}")
-        reached = await reach(url("wss://no-such-host.invalid/v1"), 5)
+        reached = await reach(url("wss://no-such-host.invalid/v1"), 60)
     assert reached.proxy == f"127.0.0.1:{port}"
     assert reached.tls_ms is None
 
 
-async def test_a_proxy_that_is_not_there(monkeypatch):
-    monkeypatch.setenv("HTTPS_PROXY", f"http://user:secret@127.0.0.1:{free_port()}")
+async def test_a_proxy_that_is_not_there(monkeypatch, closed_port):
+    monkeypatch.setenv("HTTPS_PROXY", f"http://user:secret@127.0.0.1:{closed_port}")
     with pytest.raises(ConnectFailed, match="The proxy that the environment names cannot be reached") as failed:
-        await reach(url("wss://api.example.com/v1"), 5)
+        await reach(url("wss://api.example.com/v1"), 60)
     assert "secret" not in str(failed.value)
 
 
 async def test_a_proxy_that_is_none(monkeypatch):
     monkeypatch.setenv("HTTPS_PROXY", "nonsense://")
     with pytest.raises(ConnectFailed, match="proxy"):
-        await reach(url("wss://api.example.com/v1"), 5)
+        await reach(url("wss://api.example.com/v1"), 60)
 
 
-async def test_this_machine_needs_no_proxy(monkeypatch):
-    monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{free_port()}")
+async def test_this_machine_needs_no_proxy(monkeypatch, closed_port):
+    monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{closed_port}")
     async with port_that(None) as port:
-        assert (await reach(url(f"ws://127.0.0.1:{port}/v1"), 5)).proxy == ""
+        assert (await reach(url(f"ws://127.0.0.1:{port}/v1"), 60)).proxy == ""

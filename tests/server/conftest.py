@@ -159,13 +159,13 @@ class Client:
         await self.send("input_audio_buffer.append", audio=base64.b64encode(pcm).decode())
 
     async def event(self) -> dict[str, Any]:
-        frame = await asyncio.wait_for(self.socket.recv(), 20)
+        frame = await asyncio.wait_for(self.socket.recv(), 60)
         event = json.loads(frame)
         self.oracle.validate_python(event)
         return event
 
     async def closed(self) -> tuple[int | None, str | None]:
-        await asyncio.wait_for(self.socket.wait_closed(), 5)
+        await asyncio.wait_for(self.socket.wait_closed(), 60)
         return self.socket.close_code, self.socket.close_reason
 
     async def until(self, kind: str) -> list[dict[str, Any]]:
@@ -200,7 +200,7 @@ def answered():
     """`await answered(http, path, wanted)`: asks until the answer is as wanted."""
 
     async def asking(http: Any, path: str, wanted: Callable[[Any], bool]) -> Any:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while True:
                 answer = await http.get(path)
                 if wanted(answer):

@@ -162,7 +162,7 @@ async def test_the_beta_client_of_the_openai_package_speaks_with_it(engines):
     async with embedded(ServerConfig(api_key=KEY, beta=True), engines=engines) as url:
         client = AsyncOpenAI(api_key=KEY, websocket_base_url=url)
         connecting = client.beta.realtime.connect(model="gpt-4o-realtime-preview")
-        async with asyncio.timeout(30), connecting as connection:
+        async with asyncio.timeout(60), connecting as connection:
             assert (await connection.recv()).type == "session.created"
             await connection.session.update(session={"input_audio_transcription": {"model": "whisper-1"}})
             for sample in ("AQEB", "AAAA"):  # speech, silence
@@ -196,7 +196,7 @@ async def test_an_ephemeral_key_of_the_beta(engines):
         heard = await client.beta.realtime.transcription_sessions.create(input_audio_format="g711_ulaw")
         assert heard.input_audio_format == "g711_ulaw"
         guest = AsyncOpenAI(api_key=made.client_secret.value, websocket_base_url=url)
-        async with asyncio.timeout(30), guest.beta.realtime.connect(model="gpt-4o-realtime-preview") as connection:
+        async with asyncio.timeout(60), guest.beta.realtime.connect(model="gpt-4o-realtime-preview") as connection:
             created = await connection.recv()
             assert (created.session.voice, created.session.modalities) == ("coral", ["text"])
         await client.close()

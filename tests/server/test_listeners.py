@@ -165,7 +165,7 @@ async def test_what_comes_while_it_is_busy_is_given_together(engines, ears, conn
     async with embedded(engines=engines) as url, connect(url) as client:
         await transcribing(client, turn_detection=None)
         await client.sound(loud(1))
-        await asyncio.wait_for(ears.reached.wait(), 20)
+        await asyncio.wait_for(ears.reached.wait(), 60)
         for number in (2, 3, 4):
             await client.sound(loud(number))
         await client.send("input_audio_buffer.commit")
@@ -204,21 +204,22 @@ async def test_who_stalls_fails_its_turn(engines, ears, connect):
 
 @pytest.mark.parametrize("end", ["clear", "leave"])
 async def test_what_is_not_wanted_any_more_is_closed(engines, ears, connect, end):
+    engines.patience = Patience(600)
     ears.may.clear()
     async with embedded(engines=engines) as url:
         async with connect(url) as client:
             await transcribing(client, turn_detection=None)
             await client.sound(loud(1))
-            await asyncio.wait_for(ears.reached.wait(), 20)
+            await asyncio.wait_for(ears.reached.wait(), 60)
             if end == "clear":
                 await client.send("input_audio_buffer.clear")
                 await client.until("input_audio_buffer.cleared")
-                await asyncio.wait_for(ears.closed.wait(), 20)
+                await asyncio.wait_for(ears.closed.wait(), 60)
                 ears.may.set()
                 await client.sound(loud(2))
                 await client.send("input_audio_buffer.commit")
                 assert (await client.until(f"{KIND}.completed"))[-1]["transcript"] == "two"
-        await asyncio.wait_for(ears.closed.wait(), 20)
+        await asyncio.wait_for(ears.closed.wait(), 60)
     assert Counter(ear.closed for ear in ears.opened) == {1: 2 if end == "clear" else 1}
 
 

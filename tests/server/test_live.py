@@ -7,7 +7,8 @@ import pytest
 from rtchat.errors import EngineError
 from rtchat.server.engines.base import TextPiece, WordMark
 from rtchat.server.engines.espeak import EspeakTextToSpeech
-from rtchat.server.run import embedded
+from rtchat.server.limits import Limits
+from rtchat.server.run import ServerConfig, embedded
 
 KIND = "conversation.item.input_audio_transcription"
 
@@ -209,12 +210,12 @@ async def test_an_engine_that_cannot_be_warmed_up_costs_no_event(engines, connec
 
 async def test_a_client_that_vanishes_stops_the_work(engines, connect):
     engines.tts.endless = True
-    async with embedded(engines=engines) as url:
+    async with embedded(ServerConfig(limits=Limits(slow_s=600)), engines=engines) as url:
         async with connect(url) as client:
             await client.send("response.create")
             await client.until("response.output_audio.delta")
             client.socket.transport.abort()
-        await asyncio.wait_for(engines.tts.quiet.wait(), 5)
+        await asyncio.wait_for(engines.tts.quiet.wait(), 60)
 
 
 async def test_a_slow_client_is_waited_for(engines, connect, monkeypatch):

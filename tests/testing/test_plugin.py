@@ -16,7 +16,7 @@ from websockets.sync.client import connect
 def answer(server):
     with connect(f"{server.url}/realtime?model=gpt-realtime") as socket:
         socket.send(json.dumps({"type": "response.create"}))
-        while (event := json.loads(socket.recv(timeout=20)))["type"] != "response.done":
+        while (event := json.loads(socket.recv(timeout=60)))["type"] != "response.done":
             pass
     return event["response"]["output"][0]["content"][0]["transcript"]
 """

@@ -102,7 +102,7 @@ def exchange(server):
         ):
             socket.send(json.dumps(event))
         while not frames or '"error"' not in frames[-1]:
-            frames.append(socket.recv(timeout=20))
+            frames.append(socket.recv(timeout=60))
     return frames
 
 
@@ -117,12 +117,12 @@ def test_two_runs_are_alike_to_the_byte():
 
 def test_virtual_time_can_be_let_pass():
     with RealtimeServer(clock="virtual") as server, connect(f"{server.url}/realtime?model={MODEL}") as socket:
-        socket.recv(timeout=20)
+        socket.recv(timeout=60)
         server.advance(3599)
         server.advance(2)
-        assert json.loads(socket.recv(timeout=20))["error"]["code"] == "session_expired"
+        assert json.loads(socket.recv(timeout=60))["error"]["code"] == "session_expired"
         with pytest.raises(ConnectionClosed):
-            socket.recv(timeout=20)
+            socket.recv(timeout=60)
     with RealtimeServer() as server, pytest.raises(RuntimeError, match="virtual"):
         server.advance(1)
 
@@ -135,7 +135,7 @@ def test_faults_scenarios_and_keys_of_the_next_sessions(tmp_path):
         assert server.api_key == "k"
         key = {"additional_headers": {"Authorization": "Bearer k"}}
         with connect(address, **key) as socket, pytest.raises(ConnectionClosed) as closed:
-            socket.recv(timeout=20)
+            socket.recv(timeout=60)
         assert closed.value.rcvd.code == 1001
         server.chaos()
         with talk(server) as connection:

@@ -67,7 +67,7 @@ def weather_server() -> Iterator[WeatherServer]:
             parts = urlsplit(self.path)
             shared.asked.append((parts.path, {key: values[0] for key, values in parse_qs(parts.query).items()}))
             if parts.path == "/slow":
-                shared.hold.wait(10)
+                shared.hold.wait(60)
             status, body = shared.answers.get(parts.path, (404, b"{}"))
             self.send_response(status)
             self.send_header("Content-Length", str(len(body)))

@@ -80,10 +80,10 @@ async def test_what_can_go_wrong(weather_server, search, forecast, message):
 
 
 async def test_a_service_that_is_not_there():
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    with pytest.raises(ToolError, match="the weather service cannot be reached"):
-        await OpenMeteo(f"http://127.0.0.1:{port}/", "").weather("Paris")
+    with socket.socket() as held:  # nobody listens there, nor can anybody begin to
+        held.bind(("127.0.0.1", 0))
+        with pytest.raises(ToolError, match="the weather service cannot be reached"):
+            await OpenMeteo(f"http://127.0.0.1:{held.getsockname()[1]}/", "").weather("Paris")
     with pytest.raises(ToolError, match="the weather service cannot be reached"):
         await OpenMeteo("no address", "").weather("Paris")
 

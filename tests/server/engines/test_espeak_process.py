@@ -51,7 +51,7 @@ async def test_a_text_that_nobody_hears_any_more_is_stopped(process):
     ended, watch = asyncio.Event(), os.pidfd_open(child)
     asyncio.get_running_loop().add_reader(watch, ended.set)
     await sound.aclose()
-    await asyncio.wait_for(ended.wait(), 20)
+    await asyncio.wait_for(ended.wait(), 60)
     asyncio.get_running_loop().remove_reader(watch)
     os.close(watch)
 

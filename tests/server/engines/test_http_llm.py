@@ -169,9 +169,9 @@ async def test_what_stops_early_is_incomplete(stack, said, connect, reason, told
 async def test_what_is_said_enough_is_not_thought_on(stack, said, connect):
     stack.chat = [*said("Once upon a time.", " There was a fox.")[:2], "stall"]
     stack.sound = [bytes(4800), "stall"]
-    async with embedded(over_http(stack, "llm", "tts")) as url, connect(url) as client:
+    async with embedded(over_http(stack, "llm", "tts", timeout_s=600)) as url, connect(url) as client:
         await client.send("response.create", response={"max_output_tokens": 5})
-        await asyncio.wait_for(stack.left.wait(), 5)  # the model's connection: the voice still speaks
+        await asyncio.wait_for(stack.left.wait(), 60)  # the model's connection: the voice still speaks
         await client.send("response.cancel")
         done = (await client.until("response.done"))[-1]["response"]
     assert done["output"][0]["content"][0]["transcript"] == "Once upon a time."
@@ -192,18 +192,18 @@ async def test_leaving_cuts_the_connection(stack, said):
     pieces = llm.respond(ASKED)
     assert await anext(pieces) == TextPiece("Once")
     await pieces.aclose()
-    await asyncio.wait_for(stack.left.wait(), 5)
+    await asyncio.wait_for(stack.left.wait(), 60)
     await llm.close()
 
 
 async def test_a_client_that_vanishes_cuts_the_connection(stack, said, connect):
     stack.chat = [*said("Once")[:1], "stall"]
-    async with embedded(over_http(stack, "llm")) as url:
+    async with embedded(over_http(stack, "llm", timeout_s=600)) as url:
         async with connect(url) as client:
             await client.send("response.create", response={"output_modalities": ["text"]})
             await client.until("response.output_text.delta")
             client.socket.transport.abort()
-        await asyncio.wait_for(stack.left.wait(), 5)
+        await asyncio.wait_for(stack.left.wait(), 60)
 
 
 async def test_a_connection_is_used_again(stack, said):
@@ -259,7 +259,7 @@ async def test_a_session_s_answer_is_streamed_token_by_token(stack, said, connec
 
 async def test_the_voice_starts_with_the_first_sentence_and_a_barge_in_cuts_the_rest(stack, said, connect, engines):
     stack.chat = [*said("It", " is", " noon", ".", " And", " then")[:6], "stall"]
-    used = replace(build(over_http(stack, "llm", "tts")), new_vad=engines.new_vad)
+    used = replace(build(over_http(stack, "llm", "tts", timeout_s=600)), new_vad=engines.new_vad)
     async with closed_behind(used), embedded(engines=used) as url, connect(url) as client:
         await client.say("hello")
         await client.send("response.create")
@@ -269,7 +269,7 @@ async def test_the_voice_starts_with_the_first_sentence_and_a_barge_in_cuts_the_
         await client.append(320)  # a barge-in
         done = (await client.until("response.done"))[-1]
         assert done["response"]["status_details"]["reason"] == "turn_detected"
-        await asyncio.wait_for(stack.left.wait(), 5)
+        await asyncio.wait_for(stack.left.wait(), 60)
 
 
 async def test_what_fails_ends_its_response_and_not_the_session(stack, said, called, connect):
@@ -288,12 +288,12 @@ async def test_what_fails_ends_its_response_and_not_the_session(stack, said, cal
 
 
 async def test_what_stalls_ends_its_response(stack, said, connect):
-    async with embedded(over_http(stack, "llm", timeout_s=0.5)) as url, connect(url) as client:
+    async with embedded(over_http(stack, "llm", timeout_s=1)) as url, connect(url) as client:
         for chat in (["stall"], [*said("Well")[:1], "stall"]):
             stack.chat = chat
             done = (await ask(client, output_modalities=["text"]))[-1]["response"]
             assert "has given nothing for" in done["status_details"]["error"]["message"]
-            await asyncio.wait_for(stack.left.wait(), 5)  # and the connection is cut
+            await asyncio.wait_for(stack.left.wait(), 60)  # and the connection is cut
             stack.left.clear()
 
 

@@ -34,7 +34,7 @@ async def test_the_model_is_loaded_once_and_in_the_thread():
     assert await engine.do(sum, [1, 2]) == 3
     done = threading.Event()
     engine.do_later(done.set)
-    assert await asyncio.to_thread(done.wait, 20)
+    assert await asyncio.to_thread(done.wait, 60)
     engine.close()
     engine.do_later(done.clear)  # nothing, and no error
     assert done.is_set()

@@ -2,18 +2,22 @@ import asyncio
 import contextlib
 import os
 import shutil
+import signal
 import stat
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
+import numpy as np
 import pytest
+import soxr
 
 from rtchat.errors import EngineError
 from rtchat.server.engines.base import Transcript
-from rtchat.server.engines.espeak import EspeakTextToSpeech
 from rtchat.server.engines.grammar import build
 from rtchat.server.engines.sphinx import SphinxSpeechToText
 
@@ -30,26 +34,35 @@ def ears() -> Iterator[SphinxSpeechToText]:
     engine.close()
 
 
-async def spoken(text: str) -> bytes:
-    return b"".join(
-        [chunk async for chunk in EspeakTextToSpeech().speak(text, voice="shimmer") if isinstance(chunk, bytes)]
-    )
+@cache
+def spoken(text: str) -> bytes:
+    """`text` at 24 kHz, by flite, which says the same in every run; espeak-ng 1.52 does not."""
+    command = ["flite", "-voice", "slt", "-t", text, "-o", "/dev/stdout"]
+    wav = subprocess.run(command, capture_output=True, check=True, timeout=60).stdout
+    rate = int.from_bytes(wav[24:28], "little")
+    return soxr.resample(np.frombuffer(wav[44:], dtype="<i2"), rate, 24_000).tobytes()
 
 
 async def test_hears_and_never_stalls_the_event_loop(ears: SphinxSpeechToText):
-    ears.warm_up(GRAMMAR)
-    pcm = await spoken(QUESTION)
-    task = asyncio.ensure_future(ears.transcribe(pcm, 24_000, language="en", grammar=GRAMMAR))
-    longest, last = 0.0, time.perf_counter()
-    while not task.done():
+    """The process stands still, as one that is slow does; the event loop goes on meanwhile."""
+    await ears.transcribe(bytes(3200), 16_000, grammar=GRAMMAR)
+    (worker,) = ears._workers
+    assert worker.process is not None
+    worker.process.send_signal(signal.SIGSTOP)
+    going_on = threading.Timer(30, worker.process.send_signal, [signal.SIGCONT])  # if all waits for it
+    going_on.start()
+    task = asyncio.ensure_future(ears.transcribe(spoken(QUESTION), 24_000, language="en", grammar=GRAMMAR))
+    for _ in range(100):
         await asyncio.sleep(0.001)
-        longest, last = max(longest, time.perf_counter() - last), time.perf_counter()
+    assert not task.done()
+    assert going_on.is_alive()
+    going_on.cancel()
+    worker.process.send_signal(signal.SIGCONT)
     assert await task == Transcript(QUESTION)
-    assert longest < 0.5  # the recognition of this takes longer on the machines that are slow enough to matter
 
 
 async def test_several_sessions_are_heard_at_once():
-    pcm = await spoken(QUESTION)
+    pcm = spoken(QUESTION)
     with contextlib.closing(SphinxSpeechToText(workers=2)) as ears:
         heard = await asyncio.gather(*(ears.transcribe(pcm, 24_000, grammar=GRAMMAR) for _ in range(3)))
         assert [one.text for one in heard] == [QUESTION] * 3
@@ -69,7 +82,7 @@ async def test_only_english(ears: SphinxSpeechToText):
 async def test_a_bad_grammar_fails_one_turn(ears: SphinxSpeechToText):
     with pytest.raises(EngineError, match="JSGF"):
         await ears.transcribe(bytes(48_000), 24_000, grammar="#JSGF V1.0; grammar g; public <a> = ((;")
-    assert (await ears.transcribe(await spoken(QUESTION), 24_000, grammar=GRAMMAR)).text == QUESTION
+    assert (await ears.transcribe(spoken(QUESTION), 24_000, grammar=GRAMMAR)).text == QUESTION
 
 
 async def test_a_dead_process_is_replaced(ears: SphinxSpeechToText):
@@ -131,7 +144,7 @@ def test_it_ends_with_its_parent():
     )
     run = subprocess.run([sys.executable, "-c", program], stdout=subprocess.PIPE, check=False, timeout=60)
     pid = int(run.stdout)
-    for _ in range(500):
+    for _ in range(6000):
         if not _alive(pid):
             return
         time.sleep(0.01)

@@ -41,7 +41,7 @@ class Guest:
 
     async def until(self, kind, times=1):
         """Read until that many events of the kind have come."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while self.types().count(kind) < times:
                 self.frames.append(await self.socket.recv())
 
@@ -53,7 +53,7 @@ class Guest:
     async def rest(self):
         """Read until the connection is over; how it was."""
         with pytest.raises(websockets.ConnectionClosed) as closed:
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(60):
                 while True:
                     self.frames.append(await self.socket.recv())
         return closed.value.rcvd
