@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from rtchat.complaints import show
-from rtchat.protocol.server_events import InputAudioCommitted
+from rtchat.protocol.server_events import InputAudioCommitted, InputAudioTimeout
 from rtchat.server.dialogue.signals import (
     Abandon,
     Abort,
@@ -62,6 +62,7 @@ class Script(Around):
         self._next = 0  # turns begun, over and over in a loop
         self._heard = (0, 0)  # the turn and its `hear` that come next
         self._ahead: str | None = None  # key of a recognition before the end of its turn
+        self._silent = ""  # item that an idle timeout made of silence
         self._saying: dict[str, _Saying] = {}
 
     def due(self, what: Any) -> list[Any]:
@@ -93,6 +94,8 @@ class Script(Around):
                 return []
             case Abort():
                 self._saying.pop(effect.response_id, None)
+            case Emit() if isinstance(effect.event, InputAudioTimeout):
+                self._silent = effect.event.item_id
             case Emit() if isinstance(effect.event, InputAudioCommitted) and self._ahead is not None:
                 self._ahead = None
                 self._used()  # what was recognised ahead is this turn's
@@ -101,6 +104,8 @@ class Script(Around):
     # --- hearing ------------------------------------------------------------------------------------------
 
     def _hear(self, asked: Transcribe) -> list[Any]:
+        if asked.key == self._silent:
+            return [self._later(0, Recognised(asked.key, ""))]
         found = self._words()
         if asked.key.startswith("ahead_"):
             self._ahead = asked.key

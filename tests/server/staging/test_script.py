@@ -52,8 +52,12 @@ class Played:
         content = [{"type": "input_text", "text": text}]
         self.send("conversation.item.create", item={"type": "message", "role": "user", "content": content})
 
+    def sound(self, seconds):
+        audio = "AAAA" * int(seconds * 16_000)
+        self.script.receive(sig.Frame(json.dumps({"type": "input_audio_buffer.append", "audio": audio})))
+
     def speech(self, ms=320, silence=640):
-        self.script.receive(sig.Frame(json.dumps({"type": "input_audio_buffer.append", "audio": "AAAA" * 16000})))
+        self.sound(1)
         self.tell(sig.Detected((0.9,) * (ms // WINDOW) + (0.1,) * (silence // WINDOW)))
 
     def answer(self, **params):
@@ -149,6 +153,21 @@ def test_speech_without_words():
     assert failure(played.done()) == (
         "The scenario: turn 1 has no words for this speech. Give it `hear`, here or in a turn after it."
     )
+
+
+def test_silence_that_was_answered_takes_nobodys_words():
+    played = Played({"say": "Hello."}, {"say": "Are you there?"}, {"hear": "yes", "say": "Good."})
+    detection = {"type": "server_vad", "idle_timeout_ms": 5000}
+    listening = {**TRANSCRIBES["audio"]["input"], "turn_detection": detection}
+    played.send("session.update", session={**TRANSCRIBES, "audio": {"input": listening}})
+    played.answer()
+    played.sound(5.12)
+    played.tell(sig.Detected((0.1,) * (5_120 // WINDOW)))
+    assert len(played.of("input_audio_buffer.timeout_triggered")) == 1
+    assert said(played.done()) == ["Are you there?"]
+    played.speech()
+    assert played.heard() == ["", "yes"]
+    assert said(played.done()) == ["Good."]
 
 
 def test_a_loop_begins_again():
