@@ -153,6 +153,8 @@ class Answers:
             effects = self._piece(answer, told.piece)
         elif isinstance(told, Spoke):
             effects = [Emit(event) for event in answer.add_sound(told.pcm)]
+            if answer.full:
+                return effects + self._end(answer, "incomplete", "max_output_tokens")
         elif isinstance(told, Marked):
             answer.mark(told.mark)
         elif isinstance(told, ThoughtEnded):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from math import inf
 from typing import Any, Literal
 
 from rtchat.chunk import WIRE
@@ -12,7 +13,7 @@ from rtchat.protocol import server_events as ev
 from rtchat.protocol.base import Event
 from rtchat.protocol.config import ResponseAudio, ResponseAudioOutput
 from rtchat.protocol.items import ContentPart, FunctionCallItem, McpCallItem, MessageItem
-from rtchat.server.dialogue.heard import Said
+from rtchat.server.dialogue.heard import CHARACTERS_PER_SECOND, Said
 from rtchat.server.dialogue.items import Entry, Store
 from rtchat.server.dialogue.pieces import pieces, words
 from rtchat.server.dialogue.plan import Plan
@@ -93,14 +94,22 @@ class Answer:
         return [ev.ResponseCreated(event_id=self._new_id("event"), response=self._response("in_progress"))]
 
     def fitting(self, text: str) -> str:
-        """The words of this text for which `max_output_tokens` leaves room."""
+        """The words of this text for which `max_output_tokens` leaves room, with their sound."""
         limit = self.plan.max_output_tokens
         if limit == "inf":
             return text
-        room = (limit - self._text_tokens - int(self._audio_ms) // ASSISTANT_MS_PER_TOKEN) * CHARACTERS_PER_TOKEN
+        each = 1 / CHARACTERS_PER_TOKEN
+        if self.plan.modality == "audio":
+            each += 1000 / CHARACTERS_PER_SECOND / ASSISTANT_MS_PER_TOKEN
+        room = int(limit / each) - self._text_tokens * CHARACTERS_PER_TOKEN
         if len(text) <= room:
             return text
         return "".join(word for word in words(text[: max(room, 0)] + "…") if "…" not in word)
+
+    @property
+    def full(self) -> bool:
+        """Its sound has taken all the room that `max_output_tokens` gives."""
+        return self._room_ms() <= 0
 
     def add_text(self, text: str) -> list[Event]:
         """Text, of a spoken answer a sentence: its deltas, at once or when its turn to be spoken comes."""
@@ -122,6 +131,8 @@ class Answer:
         message = self._message
         if message is None or not message.to_say or not pcm:
             return []
+        if WIRE.ms(pcm) > (room := self._room_ms()):
+            pcm = pcm[: WIRE.bytes_in(max(room, 0))]
         message.to_say[0].bytes += len(pcm)
         if not message.entry.cut:
             message.entry.sound += pcm
@@ -220,6 +231,10 @@ class Answer:
 
     # --- inside -------------------------------------------------------------------------------------------
 
+    def _room_ms(self) -> float:
+        limit = self.plan.max_output_tokens
+        return inf if limit == "inf" else (limit - self._text_tokens) * ASSISTANT_MS_PER_TOKEN - self._audio_ms
+
     def _begin_piece(self) -> list[Event]:
         message = self._message
         assert message is not None
@@ -249,7 +264,7 @@ class Answer:
         text = "".join(message.text)
         if self.plan.modality == "audio":
             part = ContentPart(type="audio", transcript=text)
-            tail = self._encoder.finish() if status == "completed" else b""
+            tail = self._encoder.finish() if status in ("completed", "incomplete") else b""
             events = [
                 *([self._part(ev.OutputAudioDelta, delta=tail)] if tail else []),
                 self._part(ev.OutputAudioDone),

@@ -151,12 +151,25 @@ def test_the_limit_of_tokens(talk, begin):
 
 
 def test_what_fits_the_limit_is_still_spoken(talk, begin, of_type):
-    answer = begin(max_output_tokens=3)
+    answer = begin(max_output_tokens=14)  # two for these words, the others for their sound
     assert of_type(talk.tell(sig.Thought(answer, TextPiece("One two three four."))), sig.Speak).text == "One two"
     assert talk.tell(sig.Thought(answer, TextPiece("Five."))) == []
     assert talk.tell(sig.ThoughtEnded(answer)) == []
     ended = of_type(talk.tell(sig.SpeechEnded(answer)), "response.done")["response"]
     assert (ended["status"], ended["output"][0]["status"]) == ("incomplete", "incomplete")
+
+
+def test_sound_that_takes_longer_than_the_limit_is_cut(talk, begin, of_type, names):
+    answer = begin(max_output_tokens=20)
+    talk.tell(sig.Thought(answer, TextPiece("One two.")))
+    talk.tell(sig.ThoughtEnded(answer))
+    assert names(talk.tell(sig.Spoke(answer, bytes(800 * 48)))) == ["response.output_audio.delta"]
+    ended = talk.tell(sig.Spoke(answer, bytes(800 * 48)))
+    assert len(base64.b64decode(ended[0]["delta"])) == 100 * 48
+    response = of_type(ended, "response.done")["response"]
+    assert response["status_details"] == {"type": "incomplete", "reason": "max_output_tokens"}
+    assert response["usage"]["output_tokens"] == 20
+    assert response["output"][0]["status"] == "incomplete"
 
 
 def test_an_empty_piece_says_nothing(talk, begin):
