@@ -210,12 +210,14 @@ class _StereoWav:
         self._write_header()
 
     def write(self, pieces: list[tuple[Side, int, bytes]]) -> None:
-        """Put pieces of sound where they belong, then the size into the header."""
-        for side, start, pcm in pieces:
-            samples = np.frombuffer(pcm[: len(pcm) - len(pcm) % 2], dtype="<i2")
-            samples = samples[max(0, -start) :]
-            self._place(self._CHANNEL[side], max(0, start), samples)
-        self._write_header()
+        """Put pieces of sound where they belong, then the size into the header, of what a full disk took too."""
+        try:
+            for side, start, pcm in pieces:
+                samples = np.frombuffer(pcm[: len(pcm) - len(pcm) % 2], dtype="<i2")
+                samples = samples[max(0, -start) :]
+                self._place(self._CHANNEL[side], max(0, start), samples)
+        finally:
+            self._write_header()
 
     def close(self) -> None:
         self._file.close()

@@ -236,6 +236,31 @@ def test_a_full_disk_is_told_once_and_the_session_goes_on(tmp_path: Path):
     assert "File too large" in about(folder)["totals"]["trouble"]
 
 
+FULL_AT_ONCE = """
+import resource, signal, sys
+from pathlib import Path
+from rtchat import recording
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+recording._BEAT = 60.0
+resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, 60_000))
+begun = recording.Recording.start(Path(sys.argv[1]), {})
+for at in range(0, 48_000, 480):
+    begun.tap("loudspeaker", at, b"ab" * 480)
+begun.close()
+print(begun.trouble.message)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a limit on the size of files")
+def test_what_a_full_disk_still_took_of_many_pieces_can_be_read(tmp_path: Path):
+    done = subprocess.run(
+        [sys.executable, "-c", FULL_AT_ONCE, str(tmp_path)], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert done.stdout == "The recording stopped: File too large.\n"
+    _, right = sides(next(tmp_path.iterdir()))
+    assert len(right) == 60_000 // (4 * 480) * 480 and right.all()
+
+
 async def test_what_the_disk_cannot_keep_up_with_is_dropped_and_counted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
