@@ -113,8 +113,11 @@ class PrivatePulse:
         return done.stdout
 
     def speak(self, pcm: bytes) -> None:
-        """Play sound into the microphone, and wait until it has been said."""
-        command = ["paplay", *_RAW, "--device=mic_feed", "--latency-msec=20"]
+        """Play sound into the microphone, and wait until it has been said.
+
+        PulseAudio takes two seconds of it at a time: a busy machine makes no holes in a voice.
+        """
+        command = ["paplay", *_RAW, "--device=mic_feed", "--latency-msec=2000"]
         subprocess.run(command, env=self._all_env(), input=pcm, timeout=60 + len(pcm) / RATE, check=True)
 
     def plug_in(self, loudspeaker: str, *options: str, properties: str = "") -> None:

@@ -10,6 +10,7 @@ import sys
 import termios
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import pyte
@@ -24,6 +25,9 @@ runpy.run_path(sys.argv[1], run_name="__main__")
 
 QUESTION = re.compile(rb"\x1b\[(?:(6)n|(c)|([?><])(\d*)u)")
 """What a program asks a terminal that its screen does not answer: cursor, attributes, the keyboard protocol."""
+
+PICTURE, DRAWN = b"\x1b[?2026h", b"\x1b[?2026l"
+"""Around a change of the screen that terminals show at once: synchronised output."""
 
 CODES = {"\r": 13, "\x1b": 27, "\x7f": 127, "\t": 9}
 """Keys without text in the Kitty keyboard protocol."""
@@ -63,6 +67,7 @@ class Program:
         self.screen = pyte.HistoryScreen(columns, lines, history=1000)
         self.stream = pyte.ByteStream(self.screen)
         self.sent = b""
+        self._unseen = b""
         environment = {
             "TERM": "xterm-256color",
             **({name: value for name, value in os.environ.items() if name != "TERM"} if env is None else env),
@@ -85,17 +90,32 @@ class Program:
 
     def read(self) -> None:
         """Take in what the program has written."""
-        try:
-            while data := os.read(self.master, 65536):
-                self.sent += data
-                at = 0
-                for question in QUESTION.finditer(data):  # what pyte does not know, it would print
-                    self.stream.feed(data[at : question.start()])
-                    self._answer(*question.groups())
-                    at = question.end()
-                self.stream.feed(data[at:])
-        except BlockingIOError:
+        while self._look():
             pass
+
+    def _look(self) -> bool:
+        """Take in the next picture, or what else there is; False when there is nothing.
+
+        Whoever looks late sees every picture all the same, one after the other.
+        """
+        if DRAWN not in self._unseen:
+            with suppress(BlockingIOError):
+                self._unseen += os.read(self.master, 65536)
+        if DRAWN in self._unseen:
+            end = self._unseen.index(DRAWN) + len(DRAWN)
+        elif PICTURE in self._unseen and self.process.poll() is None:  # half drawn: nobody sees it
+            end = self._unseen.index(PICTURE)
+        else:
+            end = len(self._unseen)
+        data, self._unseen = self._unseen[:end], self._unseen[end:]
+        self.sent += data
+        at = 0
+        for question in QUESTION.finditer(data):  # what pyte does not know, it would print
+            self.stream.feed(data[at : question.start()])
+            self._answer(*question.groups())
+            at = question.end()
+        self.stream.feed(data[at:])
+        return bool(data)
 
     def _answer(self, cursor: bytes, attributes: bytes, way: bytes, number: bytes) -> None:
         if not self.answers:
@@ -114,19 +134,25 @@ class Program:
             self.flags = self.flags[: -int(number or 1)] or [0]
 
     def until(self, true: Callable[[], object], seconds: float = 60) -> None:
-        """Read until `true()`; fail with the screen when it does not happen."""
+        """Read until `true()`, looked at after every picture; fail with the screen when it does not happen."""
         end = time.monotonic() + seconds
         while True:
-            self.read()
+            looked = self._look()
             if true():
                 return
             if time.monotonic() > end:
                 pytest.fail("never happened; the screen:\n" + "\n".join(trimmed(self.screen.display)))
-            time.sleep(0.01)
+            if not looked:
+                time.sleep(0.01)
 
     def shows(self, text: str, seconds: float = 60) -> None:
-        """Wait until it is on the screen."""
-        self.until(lambda: any(text in row for row in self.screen.display), seconds)
+        """Wait until it is on the screen, be it wrapped."""
+
+        def there() -> bool:
+            rows = self.screen.display
+            return any(text in row for row in rows) or text in " ".join(" ".join(rows).split())
+
+        self.until(there, seconds)
 
     def rows(self) -> list[str]:
         """What is on the screen, without empty rows at the bottom."""
@@ -149,24 +175,25 @@ class Program:
     def press(self, key: str, event: int = 1) -> None:
         """A key goes down (or is repeated, 2, or comes up, 3), as the flags that are on have it sent."""
         self.read()
-        if not self.flags[-1] & 8:
-            if event < 3:
-                self.type(key)
-            return
-        code = CODES.get(key, ord(key.lower()))
-        shift = 2 if key.isupper() or key == "?" else 1
-        text = f";{ord(key)}" if key not in CODES and event < 3 else ""
-        self.type(f"\x1b[{code};{shift}:{event}{text}u")
+        self.type(self._sent_for(key, event))
 
     def release(self, key: str) -> None:
         """A key comes up."""
         self.press(key, 3)
 
     def strike(self, keys: str) -> None:
-        """Keys go down and come up, one after the other."""
+        """Keys go down and at once come up, one after the other."""
         for key in keys:
-            self.press(key)
-            self.release(key)
+            self.read()
+            self.type(self._sent_for(key, 1) + self._sent_for(key, 3))
+
+    def _sent_for(self, key: str, event: int) -> str:
+        if not self.flags[-1] & 8:
+            return key if event < 3 else ""
+        code = CODES.get(key, ord(key.lower()))
+        shift = 2 if key.isupper() or key == "?" else 1
+        text = f";{ord(key)}" if key not in CODES and event < 3 else ""
+        return f"\x1b[{code};{shift}:{event}{text}u"
 
     def kill(self, number: signal.Signals) -> None:
         """Send the program a signal."""

@@ -165,6 +165,7 @@ def test_half_duplex_does_not_interrupt_itself_and_space_does(terminal, pulse, r
         heard.wait_for_ms(4000)
         assert samples(heard.pcm).any()
         assert samples(echo.pcm).any()
+        program.read()
         program.shows("● speaking")
         assert not any("interrupted" in row for row in program.everything())
         program.type(" ")
