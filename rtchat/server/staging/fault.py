@@ -18,6 +18,10 @@ OUTGOING = (Emit, Raw, Cut, Close)
 """Effects that reach the client, in their order."""
 
 
+def _not_negative(value: float) -> bool:
+    return 0 <= value < 1e9
+
+
 @dataclass(frozen=True, slots=True)
 class Parameter:
     """What can be said about a fault.
@@ -25,10 +29,14 @@ class Parameter:
     Attributes:
         default: Its value where nothing is said.
         meaning: In a few words, with its unit.
+        takes: What values it may have, in words.
+        fits: Whether it may have this one.
     """
 
     default: float
     meaning: str
+    takes: str = "a number, 0 or more"
+    fits: Callable[[float], bool] = _not_negative
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +104,11 @@ class Gate:
 
     def _later(self) -> After:
         return After(self._waiting[0][0], Due(self.of, self))
+
+
+def share(default: float, meaning: str) -> Parameter:
+    """A parameter from 0 to 1."""
+    return Parameter(default, meaning, "a number from 0 to 1", lambda value: 0 <= value <= 1)
 
 
 AFTER = Parameter(0, "seconds into the session")

@@ -31,7 +31,12 @@ class Refusal(Fault):
     name = "refuse"
     summary = "lets nobody in: HTTP 503 before the upgrade, or 429; refuse-401 is an invalid key"
     parameters: ClassVar[Mapping[str, Parameter]] = {
-        "status": Parameter(503, "the HTTP status; 401 upgrades, and tells it as an error event")
+        "status": Parameter(
+            503,
+            "the HTTP status; 401 upgrades, and tells it as an error event",
+            "an HTTP status from 400 to 599",
+            lambda value: value in range(400, 600),
+        )
     }
 
 
@@ -142,9 +147,9 @@ def _chosen(name: str, given: Mapping[str, Any]) -> Chosen:
             raise UsageError(
                 f"The fault {name} has no parameter '{word}'.", hint=f"{did_you_mean(word, known)} {_HINT}"
             )
-        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1e9:
+        if isinstance(value, bool) or not isinstance(value, int | float) or not known[word].fits(value):
             raise UsageError(
-                f"{word} of the fault {name} must be a number, 0 or more, not {show(value)}.", hint=_HINT
+                f"{word} of the fault {name} must be {known[word].takes}, not {show(value)}.", hint=_HINT
             )
     return Chosen(KINDS[name], {word: float(given.get(word, known[word].default)) for word in known})
 

@@ -13,6 +13,13 @@ from rtchat.server.staging.fault import EVENT, OUTGOING, Fault, Gate, Parameter,
 if TYPE_CHECKING:
     from rtchat.server.live import Machine
 
+_CODES = "1000 to 1003, 1007 to 1014, 3000 to 4999"
+
+
+def _is_sent(code: float) -> bool:
+    return code in range(1000, 1004) or code in range(1007, 1015) or code in range(3000, 5000)
+
+
 _SOON = Parameter(3, "seconds into the session")
 
 
@@ -24,7 +31,7 @@ class Closing(Striking):
     parameters: ClassVar[Mapping[str, Parameter]] = {
         "after": _SOON,
         "event": EVENT,
-        "code": Parameter(1001, "the close code"),
+        "code": Parameter(1001, "the close code", f"one that a close frame carries ({_CODES}; 1006 is cut)", _is_sent),
     }
 
     def strike(self) -> list[Any]:
@@ -109,7 +116,7 @@ class Jitter(Fault):
     """A network that is uneven."""
 
     name = "jitter"
-    summary = "delays each piece of audio by chance, in order"
+    summary = "lets each piece of audio wait by chance after the one before it"
     parameters: ClassVar[Mapping[str, Parameter]] = {"most": Parameter(400, "milliseconds at most")}
 
     def __init__(self, machine: Machine, values: Mapping[str, float], session: Surroundings) -> None:

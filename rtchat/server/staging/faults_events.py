@@ -8,10 +8,10 @@ from typing import Any, ClassVar
 
 from rtchat.protocol import wire
 from rtchat.server.dialogue.signals import Emit, Raw
-from rtchat.server.staging.fault import Fault, Parameter
+from rtchat.server.staging.fault import Fault, Parameter, share
 from rtchat.server.staging.faults_connection import is_audio
 
-_SHARE = {"share": Parameter(0.2, "share of the events, 0 to 1")}
+_SHARE = {"share": share(0.2, "share of the events, 0 to 1")}
 _OF_TOMORROW = (
     "session.tip",
     "response.output_video.delta",
@@ -94,7 +94,7 @@ class EmptyAudio(Fault):
 
     name = "empty-audio"
     summary = "sends audio deltas of zero length before some of the others"
-    parameters: ClassVar[Mapping[str, Parameter]] = {"share": Parameter(0.5, "share of the audio deltas, 0 to 1")}
+    parameters: ClassVar[Mapping[str, Parameter]] = {"share": share(0.5, "share of the audio deltas, 0 to 1")}
 
     def effect(self, effect: Any) -> list[Any]:
         """Nothing before something."""
