@@ -186,7 +186,7 @@ def serve(
     config = run.ServerConfig(
         host=host,
         port=port,
-        api_key=tuple(api_key) if api_key else None,
+        api_key=_keys(api_key or []),
         stt=stt,
         llm=llm,
         tts=tts,
@@ -204,6 +204,17 @@ def serve(
     )
     ended_by = asyncio.run(run.serve(config))
     raise typer.Exit(130 if ended_by is signal.SIGINT else 0)
+
+
+def _keys(given: list[str]) -> tuple[str, ...] | None:
+    """The keys that clients may show.
+
+    Raises:
+        UsageError: One is empty: nobody can show that.
+    """
+    if not all(key.strip() for key in given):
+        raise UsageError("--api-key is empty.", hint="Give a key, or leave it out on 127.0.0.1.")
+    return tuple(given) or None
 
 
 def _stage(script: Path | None, seed: int | None, clock: Time, chaos: list[str], allow_chaos: bool) -> Stage:

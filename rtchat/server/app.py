@@ -54,6 +54,8 @@ LOG = logging.getLogger(__name__)
 MCP_OFF = "This server calls no MCP servers: it must be started with --allow-mcp, or listen on this machine only."
 _BETA_PROTOCOL = "openai-beta.realtime-v1"
 NO_CALL = "No session found for the provided call_id"
+GOODBYE_S = 0.5
+"""How long sessions may take to close when the server goes away."""
 _CALL_VERBS = ("accept", "reject", "refer", "hangup")
 SECRET_HEADER = "rtchat-client-secret"
 _SECRETS = ("/v1/realtime/client_secrets", "/v1/realtime/translations/client_secrets")
@@ -120,8 +122,9 @@ class Server:
         going = self.door.live
         for live in going:
             live.close(1001, "server shutting down")
-        if going:
-            await asyncio.wait([asyncio.create_task(live.closed.wait()) for live in going], timeout=0.5)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(GOODBYE_S):
+                await asyncio.gather(*(live.closed.wait() for live in going))
 
     # --- HTTP ---------------------------------------------------------------------------------------------
 

@@ -152,10 +152,14 @@ class Live:
             text = message.get("text")
             try:
                 await self._run(self._machine.receive(sig.BinaryFrame() if text is None else sig.Frame(text)))
-            except Exception:  # a mistake of ours costs one event, not the conversation
-                LOG.exception("an event could not be handled")
-                self._do(sig.Emit(ErrorEvent(event_id="event_mistake", error=MISTAKE)))
+            except Exception:
+                self._mistaken()
             await self._settle()
+
+    def _mistaken(self) -> None:
+        """A mistake of ours costs one event, not the conversation."""
+        LOG.exception("an event could not be handled")
+        self._do(sig.Emit(ErrorEvent(event_id="event_mistake", error=MISTAKE)))
 
     async def _settle(self) -> None:
         """Under a virtual clock a frame is worked through before the next is read, and its sound takes its time."""
@@ -229,7 +233,10 @@ class Live:
     def _wait(self, asked: sig.After) -> None:
         def over() -> None:
             self._later.discard(handle)
-            self._feed(asked.told)
+            try:
+                self._feed(asked.told)
+            except Exception:
+                self._mistaken()
 
         handle = self._clock.call_later(asked.seconds, over, work=asked.work)
         self._later.add(handle)

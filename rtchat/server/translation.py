@@ -110,6 +110,7 @@ class Translation:
         self._speaking = False  # the first stretch is being translated or spoken
         self._wanted: tuple[tr.TranslationUpdate, str] | None = None  # an update whose language is being tried
         self._closing = False
+        self._deaf = False  # there is no detector
         if preset is not None:
             self._wanted = (preset, self._language(preset) or self._target or "")
             self._updated()
@@ -145,6 +146,7 @@ class Translation:
             case sig.SpeechEnded():
                 return self._skip(told.error)
             case sig.Deaf():
+                self._deaf = True
                 return [self._failed(told.reason)]
             case sig.BinaryFrame():
                 message = "Expected a text WebSocket message; binary frames are not supported."
@@ -175,7 +177,7 @@ class Translation:
             sound = self._decoder.feed(event.audio)
             prepare = [sig.Prepare(None)] if self._buffer.total_ms == 0 else []
             self._buffer.append(sound)
-            return [*prepare, sig.Detect(sound)]
+            return prepare if self._deaf else [*prepare, sig.Detect(sound)]
         if isinstance(event, tr.TranslationUpdate):
             return self._update(event)
         self._closing = True

@@ -115,6 +115,7 @@ def test_a_port_in_use(run):
     ("arguments", "sentence"),
     [
         (["--host", "0.0.0.0", "--port", "0"], "without a key"),
+        (["--host", "0.0.0.0", "--port", "0", "--api-key", ""], "--api-key is empty."),
         (["--host", "203.0.113.7", "--port", "0", "--api-key", "k"], "Cannot listen on 203.0.113.7:0"),
         (["--stt", "nonsense", "--port", "0"], "There is no stt engine named 'nonsense'."),
         (["--llm", "nonsense", "--port", "0"], "There is no llm engine named 'nonsense'."),

@@ -9,6 +9,8 @@ from rtchat.server.engines.base import TextPiece, WordMark
 from rtchat.server.engines.espeak import EspeakTextToSpeech
 from rtchat.server.limits import Limits
 from rtchat.server.run import ServerConfig, embedded
+from rtchat.server.staging.scenario import made
+from rtchat.server.staging.stage import Stage
 
 KIND = "conversation.item.input_audio_transcription"
 
@@ -196,6 +198,21 @@ async def test_a_mistake_in_the_server_does_not_end_the_session(engines, connect
         assert error == told
         await client.say("hello")
         assert (await client.event())["type"] == "conversation.item.added"
+
+
+async def test_a_mistake_when_time_has_passed_is_told_too(engines, connect, monkeypatch, caplog):
+    def mistaken(*_):
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("rtchat.server.dialogue.answers.Answers.receive", mistaken)
+    stage = Stage(scenario=made([{"say": "Hello.", "delay_ms": 10}]))
+    async with embedded(ServerConfig(stage=stage), engines=engines) as url, connect(url) as client:
+        await client.send("response.create")
+        error = (await client.until("error"))[-1]["error"]
+        assert error["message"] == "The server had an error while processing your request."
+        await client.say("hello")
+        await client.until("conversation.item.done")
+    assert "ZeroDivisionError" in caplog.text
 
 
 async def test_an_engine_that_cannot_be_warmed_up_costs_no_event(engines, connect, monkeypatch, caplog):

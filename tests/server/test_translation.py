@@ -115,6 +115,15 @@ def test_a_recogniser_that_fails():
     assert error["error"]["message"] == "It broke."
 
 
+def test_a_detector_that_does_not_load_is_told_once():
+    talk = Talk()
+    sound = base64.b64encode(bytes(48_000)).decode()
+    *_prepare, detect = talk.send("session.input_audio_buffer.append", audio=sound)
+    assert isinstance(detect, sig.Detect)
+    assert [error["error"]["message"] for error in talk.tell(sig.Deaf("No model."))] == ["No model."]
+    assert talk.send("session.input_audio_buffer.append", audio=sound) == []
+
+
 def test_speech_without_a_pause_is_cut():
     talk = Talk()
     (asked,) = talk.hear(*[0.9] * 480)

@@ -27,6 +27,7 @@ MAX_APPEND = 15 * 1024 * 1024
 # Beginning of pydantic's name for a wrong type -> what the API calls the right one.
 _EXPECTED = {
     "string": "a string",
+    "bytes": "a string",
     "int": "an integer",
     "float": "a decimal",
     "bool": "a boolean",
