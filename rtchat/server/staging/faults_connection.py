@@ -13,7 +13,7 @@ from rtchat.server.staging.fault import EVENT, OUTGOING, Fault, Gate, Parameter,
 if TYPE_CHECKING:
     from rtchat.server.live import Machine
 
-_CODES = "1000 to 1003, 1007 to 1014, 3000 to 4999"
+_CODES = "one that a close frame carries (1000 to 1003, 1007 to 1014, 3000 to 4999; 1006 is cut)"
 
 
 def _is_sent(code: float) -> bool:
@@ -31,7 +31,7 @@ class Closing(Striking):
     parameters: ClassVar[Mapping[str, Parameter]] = {
         "after": _SOON,
         "event": EVENT,
-        "code": Parameter(1001, "the close code", f"one that a close frame carries ({_CODES}; 1006 is cut)", _is_sent),
+        "code": Parameter(1001, "the close code", _CODES, _is_sent),
     }
 
     def strike(self) -> list[Any]:

@@ -148,7 +148,7 @@ def test_the_sentences_of_the_api():
     [
         ({"type": None}, "Invalid type for 'type': expected a string, but got null instead."),
         ({"type": 5}, "Invalid type for 'type': expected a string, but got an integer instead."),
-        ({"type": "input_audio_buffer.append", "audio": 5}, "'audio': expected a string, but got an integer instead."),
+        ({"type": "input_audio_buffer.append", "audio": 5}, "'audio': expected a string, but got an integer"),
         (session(instructions=5), "'session.instructions': expected a string, but got an integer instead."),
         (session(tools={}), "'session.tools': expected an array, but got an object instead."),
         (listening(format="pcm16"), "'session.audio.input.format': expected an object, but got a string instead."),
