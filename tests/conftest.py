@@ -69,6 +69,17 @@ def pulse_server() -> Iterator[_pulse.PrivatePulse]:
     server.stop()
 
 
+WAITS = (
+    "rtchat.audio.devices._FRESH_SECONDS",
+    "rtchat.audio.probe.LATE_SECONDS",
+    "rtchat.audio.probe.OPEN_SECONDS",
+    "rtchat.audio.soundchecks._ASK_SECONDS",
+    "rtchat.audio.soundserver._ASK_SECONDS",
+    "rtchat.doctor.sound.OPEN_SECONDS",
+)
+"""How long a user waits for a sound system that may hang; a test's machine may be busy for longer."""
+
+
 @pytest.fixture
 def pulse(pulse_server, monkeypatch: pytest.MonkeyPatch) -> _pulse.PrivatePulse:
     """A running private PulseAudio that this process, and what it starts, plays to and records from.
@@ -80,4 +91,6 @@ def pulse(pulse_server, monkeypatch: pytest.MonkeyPatch) -> _pulse.PrivatePulse:
     pulse_server.reset()
     for name, value in pulse_server.env.items():
         monkeypatch.setenv(name, value)
+    for name in WAITS:
+        monkeypatch.setattr(name, 30.0)
     return pulse_server

@@ -17,7 +17,9 @@ import pyte
 import pytest
 
 PRELUDE = """
-import os, runpy, sys
+import os, runpy, signal, sys
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # where the tests run, it and Ctrl-C may be ignored
+signal.signal(signal.SIGINT, signal.default_int_handler)
 os.close(os.open(os.ttyname(0), os.O_RDWR))  # the leader of a new session: this becomes its terminal
 runpy.run_path(sys.argv[1], run_name="__main__")
 """

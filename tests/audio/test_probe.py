@@ -8,6 +8,7 @@ from live_room import live_room
 from rooms import RATE, Room, Shape
 
 from rtchat.audio.probe import probe
+from rtchat.audio.stream import now
 from rtchat.audio.sweep import test_sound as make_sound
 from rtchat.audio.take import measure
 from rtchat.errors import DeviceError
@@ -31,14 +32,15 @@ async def test_the_echo_of_a_room_is_measured(pulse):
     assert 20 < check.echo_ms < check.round_trip_ms < 500
 
 
-async def test_everything_is_played_and_progress_is_told(pulse):
-    shares = []
+async def test_everything_is_played_and_progress_is_told(pulse, late):
+    shares, begun = [], now()
     with pulse.listen() as recording:
         take = await probe(SHORT, progress=shares.append)
+        most = 20 * (now() - begun) + 1
         recording.wait_for_ms(200)
-    assert shares == sorted(shares) and 3 < len(shares) < 40 and 0 <= shares[0] < 0.5
+    assert shares == sorted(shares) and 3 < len(shares) <= most and 0 <= shares[0] < 0.5
     loud = np.flatnonzero(np.abs(np.frombuffer(recording.pcm, "<i2")) > 100)
-    assert (loud[-1] - loud[0]) / RATE == pytest.approx(0.5, abs=0.06)
+    assert (loud[-1] - loud[0]) / RATE == pytest.approx(0.5, abs=0.06 + late())
     seconds = sum(take.microphone.samples(block) for _, _, block in take.recorded) / take.microphone.rate
     assert seconds >= 0.5
 
@@ -55,16 +57,21 @@ async def test_a_device_that_does_not_exist(pulse):
         await probe(SHORT, input_device="trumpet")
 
 
-async def test_cancelling_lets_the_devices_go(pulse):
+async def test_cancelling_lets_the_devices_go(pulse, monkeypatch):
+    monkeypatch.setattr("rtchat.audio.probe.CLOSE_SECONDS", 30.0)
     for _ in range(2):
         playing = asyncio.create_task(probe(SOUND.samples))
         await asyncio.wait([playing], timeout=0.8)
         playing.cancel()
         with pytest.raises(asyncio.CancelledError):
             await playing
-    # The private server's own microphone is a source-output of its own.
-    left = pulse.pactl("list", "sink-inputs") + pulse.pactl("list", "source-outputs")
-    assert "application.process.id" not in left
+
+    def left() -> str:  # the private server's own microphone is a source-output of its own
+        return pulse.pactl("list", "sink-inputs") + pulse.pactl("list", "source-outputs")
+
+    async with asyncio.timeout(60):
+        while "application.process.id" in left():  # noqa: ASYNC110 - the server may not have read all it was told
+            await asyncio.sleep(0.05)
 
 
 @pytest.mark.slow

@@ -152,7 +152,7 @@ async def off_the_subject(peer):
     [(silent, 3, "said nothing"), (off_the_subject, 3, "opened no session")],
 )
 async def test_a_server_that_opens_no_session(monkeypatch, behave, code, said):
-    monkeypatch.setattr(servers, "SESSION_SECONDS", 0.3)
+    monkeypatch.setattr(servers, "SESSION_SECONDS", 1.0)
     async with serve(behave, "127.0.0.1", 0) as server:
         port = server.sockets[0].getsockname()[1]
         found = await servers.server(plan(url=f"ws://127.0.0.1:{port}/v1"))
