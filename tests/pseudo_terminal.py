@@ -135,7 +135,7 @@ class Program:
         else:
             self.flags = self.flags[: -int(number or 1)] or [0]
 
-    def until(self, true: Callable[[], object], seconds: float = 60) -> None:
+    def until(self, true: Callable[[], object], seconds: float = 120) -> None:
         """Read until `true()`, looked at after every picture; fail with the screen when it does not happen."""
         end = time.monotonic() + seconds
         while True:
@@ -147,7 +147,7 @@ class Program:
             if not looked:
                 time.sleep(0.01)
 
-    def shows(self, text: str, seconds: float = 60) -> None:
+    def shows(self, text: str, seconds: float = 120) -> None:
         """Wait until it is on the screen, be it wrapped."""
 
         def there() -> bool:

@@ -149,7 +149,7 @@ def run(
             env=env,
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=150,  # less than a test may take at all
             check=False,
         )
         return {"code": ran.returncode, "out": ran.stdout, "err": ran.stderr[-4000:]}

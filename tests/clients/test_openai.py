@@ -41,7 +41,7 @@ class Async:
         """The next event of each type; it waits for all."""
         seen: dict[str, Any] = {}
         while not seen.keys() >= set(kinds):
-            event = await asyncio.wait_for(self.it.recv(), 30)
+            event = await asyncio.wait_for(self.it.recv(), 60)
             assert event.type != "error", event
             self.events.append(event)
             seen.setdefault(event.type, event)
@@ -131,7 +131,7 @@ async def test_an_ephemeral_key(served) -> None:
         AsyncOpenAI(base_url=served.http, api_key=made.value) as client,
         client.realtime.connect(model=MODEL) as connection,
     ):
-        created = await asyncio.wait_for(connection.recv(), 30)
+        created = await asyncio.wait_for(connection.recv(), 60)
     assert created.type == "session.created"
     assert created.session.instructions == "Say 'Ahoy'."
 

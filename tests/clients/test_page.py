@@ -33,7 +33,7 @@ def here(program: str, server: Any) -> str:
 def test_a_python_program(title: str, program: str, served, clients_python) -> None:
     python = sys.executable if title.startswith("openai") else clients_python
     command = [python, "-c", here(program, served)]
-    ran = subprocess.run(command, env=CLEAN, capture_output=True, text=True, timeout=60, check=False)
+    ran = subprocess.run(command, env=CLEAN, capture_output=True, text=True, timeout=120, check=False)
     assert (ran.returncode, "It works" in ran.stdout) == (0, title != "Pipecat"), ran.stderr
 
 
@@ -43,7 +43,7 @@ def test_a_javascript_program(title: str, program: str, served_tls, clients_pyth
     command = ["node", "--input-type=module", "-e", here(program, served_tls)]
     env = CLEAN | {"NODE_EXTRA_CA_CERTS": served_tls.authority}
     ran = subprocess.run(
-        command, cwd=HERE / "npm", env=env, capture_output=True, text=True, timeout=60, check=False
+        command, cwd=HERE / "npm", env=env, capture_output=True, text=True, timeout=120, check=False
     )
     assert (ran.returncode, ran.stdout) == (0, "It works.\n"), ran.stderr
 

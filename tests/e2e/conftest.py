@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 import pytest
 from pseudo_terminal import Program  # loaded by tests/conftest.py
@@ -69,31 +69,45 @@ def start(world: Path) -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
                 stream.close()
 
 
-def _with(**defaults: float) -> list[str]:
-    lines = (
-        "import sys\nfrom rtchat.session import Session\nfrom rtchat.cli import main\n"
-        f"Session.__init__.__kwdefaults__.update({defaults!r})\nsys.argv[0] = 'rtchat'\nmain()\n"
-    )
-    return [sys.executable, "-c", lines]
+@pytest.fixture
+def changed() -> Callable[..., list[str]]:
+    """`changed("from rtchat import watch", "watch.IDLE_SECONDS = 60")`: the program, after these lines."""
+
+    def command(*lines: str) -> list[str]:
+        program = ("import sys", *lines, "from rtchat.cli import main", "sys.argv[0] = 'rtchat'", "main()")
+        return [sys.executable, "-c", "\n".join(program)]
+
+    return command
 
 
 @pytest.fixture
-def impatient() -> list[str]:
+def session_with(changed) -> Callable[..., list[str]]:
+    """`session_with(stall_seconds=5.0)`: the program, whose session is given that."""
+
+    def command(**seconds: float) -> list[str]:
+        update = f"Session.__init__.__kwdefaults__.update({seconds!r})"
+        return changed("from rtchat.session import Session", update)
+
+    return command
+
+
+@pytest.fixture
+def impatient(session_with) -> list[str]:
     """The program, which dials a lost server again for a second only."""
-    return _with(patience_seconds=1.0)
+    return session_with(patience_seconds=1.0)
 
 
 @pytest.fixture
-def hasty() -> list[str]:
-    """The program, which waits two seconds only for a server that owes something."""
-    return _with(stall_seconds=2.0)
+def hasty(session_with) -> list[str]:
+    """The program, which waits five seconds only for a server that owes something."""
+    return session_with(stall_seconds=5.0)
 
 
 @pytest.fixture
 def finish() -> Callable[..., Ran]:
     """Wait for a process to end, and read all of it."""
 
-    def finish(process: subprocess.Popen[bytes], stdin: bytes | None = None, seconds: float = 60) -> Ran:
+    def finish(process: subprocess.Popen[bytes], stdin: bytes | None = None, seconds: float = 120) -> Ran:
         out, err = process.communicate(stdin, timeout=seconds)
         return Ran(process.returncode, (out or b"").decode(), (err or b"").decode())
 
@@ -105,7 +119,7 @@ def rtchat(start, finish) -> Callable[..., Ran]:
     """`rtchat("text", "hello", stdin="")`: run the command to its end."""
 
     def run(
-        *arguments: str, stdin: str = "", seconds: float = 60, command: list[str] = RTCHAT, **variables: str
+        *arguments: str, stdin: str = "", seconds: float = 120, command: list[str] = RTCHAT, **variables: str
     ) -> Ran:
         process = start(*arguments, command=command, env={**os.environ, **variables})
         return finish(process, stdin.encode(), seconds)
@@ -153,13 +167,22 @@ def recording(tmp_path: Path) -> Callable[[], Path]:
 def serving(start) -> Callable[..., tuple[str, subprocess.Popen[bytes]]]:
     """`serving("--api-key", "k")`: `rtchat serve` on a free port; its address and process."""
 
-    def begin(*arguments: str) -> tuple[str, subprocess.Popen[bytes]]:
-        process = start("serve", "--port", "0", *arguments)
+    def begin(*arguments: str, command: list[str] = RTCHAT) -> tuple[str, subprocess.Popen[bytes]]:
+        process = start("serve", "--port", "0", *arguments, command=command)
         line = process.stderr.readline().decode()
         assert line.startswith("Listening on ws://127.0.0.1:"), line
         return line.split()[-1].removesuffix("/realtime"), process
 
     return begin
+
+
+@pytest.fixture
+def own_port() -> Iterator[int]:
+    """A port at which nobody listens but who is told to: the system gives it to nobody else meanwhile."""
+    with socket.socket() as held:
+        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # lets a server that sets it too listen there
+        held.bind(("127.0.0.1", 0))
+        yield held.getsockname()[1]
 
 
 # --- servers that misbehave -------------------------------------------------------------------------------
@@ -264,7 +287,7 @@ def spoken(tmp_path: Path) -> Callable[..., bytes]:
 def wait() -> Callable[..., None]:
     """`wait(lambda: …, "what should have happened")`: until it is true."""
 
-    def until(true: Callable[[], object], what: str, seconds: float = 60) -> None:
+    def until(true: Callable[[], object], what: str, seconds: float = 120) -> None:
         end = time.monotonic() + seconds
         while not true():
             if time.monotonic() > end:
@@ -281,19 +304,23 @@ class Lines:
         self.records: list[dict[str, Any]] = []
         self._news = threading.Condition()
         self._ended = False
-        self._thread = threading.Thread(target=self._read, args=(process.stdout,), daemon=True)
+        # A stream of its own: the process's may be closed while this one is still read.
+        stream = os.fdopen(os.dup(process.stdout.fileno()), "rb")
+        self._thread = threading.Thread(target=self._read, args=(stream,), daemon=True)
         self._thread.start()
 
-    def _read(self, stream: Any) -> None:
-        for line in stream:
-            with self._news:
-                self.records.append(json.loads(line))
-                self._news.notify_all()
+    def _read(self, stream: BinaryIO) -> None:
+        with stream:
+            for line in stream:
+                if line.endswith(b"\n"):  # else it was killed in the middle of it
+                    with self._news:
+                        self.records.append(json.loads(line))
+                        self._news.notify_all()
         with self._news:
             self._ended = True
             self._news.notify_all()
 
-    def until(self, true: Callable[[dict[str, Any]], object], seconds: float = 60) -> dict[str, Any]:
+    def until(self, true: Callable[[dict[str, Any]], object], seconds: float = 120) -> dict[str, Any]:
         """The first record, come or coming, of which this is true."""
         found: list[dict[str, Any]] = []
 

@@ -137,7 +137,7 @@ def counting(number: int) -> int:
 CALLS = [  # name, arguments, status, and words of the output
     ("raising", '{"text": "x"}', "error", "the cat said no"),
     ("leaving", "{}", "error", "end the program"),
-    ("hanging", "{}", "timeout", "0.5 seconds"),
+    ("hanging", "{}", "timeout", "3 seconds"),
     ("strange", "{}", "error", "JSON"),
     ("counting", '{"number": "many"}', "error", "number"),
     ("counting", "{garbage", "error", "JSON"),
@@ -173,7 +173,7 @@ def calls_tools(peer):
 def test_tools_that_misbehave_are_told_to_the_model_and_the_session_goes_on(rtchat, world, server_that, recording):
     (world / "mine.py").write_text(TOOLS)
     ran = rtchat("text", "hello", "--server", server_that(calls_tools), "--tools", "mine.py", "--json", "--record",
-                 RTCHAT_TOOL_TIMEOUT="0.5")  # fmt: skip
+                 RTCHAT_TOOL_TIMEOUT="3")  # fmt: skip
     records = [json.loads(line) for line in ran.out.splitlines()]
     told = {r["call_id"]: r for r in records if r["type"] == "tool" and r["status"] != "running"}
     outputs = [told[f"call_{n}"] for n in range(len(CALLS))]
@@ -266,11 +266,9 @@ def test_a_port_in_use(rtchat):
     assert f"127.0.0.1:{port}" in said and "--port" in said
 
 
-def test_a_server_that_is_not_there(rtchat, recording):
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-    said = sentence(rtchat("text", "hello", "--server", f"ws://127.0.0.1:{port}/v1", "--record"), 3)
-    assert f"Nothing answers at 127.0.0.1:{port}." in said
+def test_a_server_that_is_not_there(rtchat, own_port, recording):
+    said = sentence(rtchat("text", "hello", "--server", f"ws://127.0.0.1:{own_port}/v1", "--record"), 3)
+    assert f"Nothing answers at 127.0.0.1:{own_port}." in said
     recording()
 
 
@@ -331,19 +329,6 @@ def breaks_the_protocol(peer):
     peer.socket.recv()
 
 
-def impatient(**seconds: float) -> list[str]:
-    """The command, waiting less long for what does not come."""
-    script = f"""
-import sys
-from rtchat.cli import main
-from rtchat.session import Session
-Session.__init__.__kwdefaults__.update({seconds!r})
-sys.argv[0] = "rtchat"
-main()
-"""
-    return [sys.executable, "-c", script]
-
-
 def test_a_server_that_goes_for_good(rtchat, server_that, recording):
     sentence(rtchat("text", "hello", "--server", server_that(breaks_the_protocol), "--record"), 3)
     recording()
@@ -353,10 +338,9 @@ def test_a_server_that_goes_for_good(rtchat, server_that, recording):
     ("behave", "words"),
     [(closes_at_once, "(no capacity)"), (closes_after_the_greeting, "(going down)"), (vanishes, "broke")],
 )
-def test_a_server_that_goes_again_and_again(rtchat, server_that, recording, behave, words):
+def test_a_server_that_goes_again_and_again(rtchat, server_that, recording, impatient, behave, words):
     """What went is dialled again: told each time, and at last it is lost for good."""
-    command = impatient(patience_seconds=1.0)
-    ran = rtchat("text", "hello", "--server", server_that(behave), "--record", command=command)
+    ran = rtchat("text", "hello", "--server", server_that(behave), "--record", command=impatient)
     *losses, last = [line for line in ran.err.splitlines() if not line.startswith("[")]
     assert ran.code == 3 and "Traceback" not in ran.err
     assert losses and all(words in line and line.endswith(" Reconnecting.") for line in losses)
@@ -411,11 +395,9 @@ def stops_in_the_middle(peer):
 
 
 @pytest.mark.parametrize("behave", [stops_talking, stops_in_the_middle])
-def test_a_server_that_stops_talking(rtchat, server_that, recording, behave):
-    command = impatient(stall_seconds=0.3)
-    ran = rtchat(
-        "text", "hello", "--server", server_that(behave), "--record", "--quiet", command=command, seconds=20
-    )
+def test_a_server_that_stops_talking(rtchat, server_that, recording, session_with, behave):
+    command = session_with(stall_seconds=0.3)
+    ran = rtchat("text", "hello", "--server", server_that(behave), "--record", "--quiet", command=command)
     assert "has said nothing for 0.3 seconds" in sentence(ran, 3)
     recording()
 

@@ -40,7 +40,7 @@ class Worker:
 
     async def told(self, event: str) -> dict:
         """The next line of its journal about that."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while line := await self.process.stderr.readline():
                 if line.startswith(b"{") and (found := json.loads(line))["event"] == event:
                     return found
@@ -56,7 +56,7 @@ class Balancer:
 
     async def sees(self, name: str, *wanted: str) -> None:
         """Wait until a worker's state, and what its last check found, are these."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while True:
                 if await self._of(name) == wanted:
                     return
@@ -69,6 +69,11 @@ class Balancer:
         answer = (await reader.read()).decode()
         writer.close()
         return answer
+
+    async def checks(self, *names: str, on: bool) -> None:
+        """Have workers checked, or no more: then they stay as they are, however late they would answer."""
+        for name in names:
+            assert not (await self.ask(f"{'enable' if on else 'disable'} health workers/{name}")).strip()
 
     async def _of(self, name: str) -> tuple[str, ...]:
         rows = csv.DictReader((await self.ask("show stat")).removeprefix("# ").splitlines())
@@ -92,12 +97,12 @@ async def worker(sessions: int, port: int = 0):
 
 
 @asynccontextmanager
-async def balanced(folder: Path, sessions: int, check: str | None = None):
+async def balanced(folder: Path, sessions: int, check: str | None = None, port: int = 0):
     """Two workers behind HAProxy. Unless told so it never asks how they are: it knows that from their 503 alone."""
     statistics = folder / "statistics.cfg"
     with socket.create_server(("127.0.0.1", 0)) as door, socket.create_server(("127.0.0.1", 0)) as told:
         statistics.write_text(f"global\n    stats socket fd@{told.fileno()} level admin\n")
-        async with worker(sessions) as one, worker(sessions) as two:
+        async with worker(sessions, port) as one, worker(sessions) as two:
             seen = {
                 "RTCHAT_BIND": f"fd@{door.fileno()}",
                 "RTCHAT_ONE": one.address,
@@ -111,8 +116,8 @@ async def balanced(folder: Path, sessions: int, check: str | None = None):
             )
             try:
                 balancer = Balancer(f"127.0.0.1:{door.getsockname()[1]}", told.getsockname()[1])
-                for name in ("one", "two") if check is None else ():
-                    assert not (await balancer.ask(f"disable health workers/{name}")).strip()
+                if check is None:
+                    await balancer.checks("one", "two", on=False)
                 yield balancer, one, two
             finally:
                 process.kill()
@@ -122,7 +127,7 @@ async def balanced(folder: Path, sessions: int, check: str | None = None):
 async def session(address: str, **options):
     """A session past its first event."""
     client = await websockets.connect(f"ws://{address}{MODEL}", **options)
-    return client, json.loads(await asyncio.wait_for(client.recv(), 20))
+    return client, json.loads(await asyncio.wait_for(client.recv(), 60))
 
 
 async def drained(worker: Worker, clients: list[websockets.ClientConnection]) -> None:
@@ -132,7 +137,7 @@ async def drained(worker: Worker, clients: list[websockets.ClientConnection]) ->
         assert json.loads(await client.recv())["type"] == "input_audio_buffer.cleared"
         await client.close()
     assert (await worker.told("drained"))["sessions_closed"] == 0
-    assert await asyncio.wait_for(worker.process.wait(), 20) == 0
+    assert await asyncio.wait_for(worker.process.wait(), 60) == 0
 
 
 async def test_sessions_are_spread_and_a_drained_worker_gets_no_new_ones(tmp_path):
@@ -151,14 +156,16 @@ async def test_sessions_are_spread_and_a_drained_worker_gets_no_new_ones(tmp_pat
         await client.close()
 
 
-async def test_the_check_takes_out_a_worker_that_drains_and_takes_its_successor_in(tmp_path):
-    async with balanced(tmp_path, 10, "50ms") as (balancer, one, two):
+async def test_the_check_takes_out_a_worker_that_drains_and_takes_its_successor_in(tmp_path, own_port):
+    async with balanced(tmp_path, 10, "1s", own_port) as (balancer, one, two):
         for name in ("one", "two"):
             await balancer.sees(name, "UP", "L7OK", "200")
+        await balancer.checks("one", "two", on=False)
         clients = [(await session(balancer.address))[0] for _ in range(2)]
         assert (await one.live(), await two.live()) == (1, 1)
 
         one.process.send_signal(signal.SIGTERM)
+        await balancer.checks("one", on=True)
         await balancer.sees("one", "DOWN", "L7STS", "503")
         clients += [(await session(balancer.address))[0] for _ in range(3)]
         assert (await one.live(), await two.live()) == (1, 4)
@@ -166,8 +173,9 @@ async def test_the_check_takes_out_a_worker_that_drains_and_takes_its_successor_
 
         await drained(one, clients)
 
-        async with worker(10, int(one.address.split(":")[1])) as successor:
+        async with worker(10, own_port) as successor:
             await balancer.sees("one", "UP", "L7OK", "200")
+            await balancer.checks("one", on=False)
             clients = [(await session(balancer.address))[0] for _ in range(2)]
             assert (await successor.live(), await two.live()) == (1, 1)
             for client in clients:

@@ -126,7 +126,7 @@ def test_an_answer_that_never_ends_ends_where_nobody_can_interrupt_it(rtchat, re
         arguments = [*asked, "--server", server.url, "--json", "--record"]
         ran = rtchat(*arguments, stdin="tell me a story\nand another\n", command=hasty)
     *_, closed, end = [json.loads(line) for line in ran.out.splitlines()]
-    assert ran.code == 3 and ran.err.endswith("has said nothing for 2 seconds. Try again, or another server.\n")
+    assert ran.code == 3 and ran.err.endswith("has said nothing for 5 seconds. Try again, or another server.\n")
     assert closed["state"] == "closed" and (end["type"], end["reason"]) == ("end", "error")
     recording()
     if mode == "a file":

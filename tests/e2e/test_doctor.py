@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import threading
@@ -81,6 +82,9 @@ def measured(pulse):
 @sound
 @slow
 def test_the_echo_of_a_room_is_measured_as_another_measurement_finds_it(rtchat, pulse, tmp_path):
+    began = time.monotonic()
+    rtchat("doctor", "--json", "--no-sound", *LOCAL)
+    without = time.monotonic() - began
     for _ in range(3):
         with live_room(pulse, Room(3, shape=DESK)), measured(pulse) as truth:
             began = time.monotonic()
@@ -97,7 +101,7 @@ def test_the_echo_of_a_room_is_measured_as_another_measurement_finds_it(rtchat, 
     assert found["noise_dbfs"] == pytest.approx(-60, abs=2)
     assert found["round_trip_ms"] > found["echo_ms"] > 60
     assert not found["silent"] and found["clipped"] == 0
-    assert took < 12 + 6  # six seconds for a busy machine
+    assert took - without < 12 + 6  # six seconds for a busy machine
     (file,) = (tmp_path / "state").rglob("soundchecks.json")
     assert json.loads(file.read_text())["checks"] == [found]
     assert found["input_name"] == "default (microphone)" and found["output_name"] == "default (speaker)"
@@ -151,7 +155,7 @@ def test_a_pair_is_known_by_what_the_sound_server_has_behind_it(rtchat, pulse):
 def test_a_sound_server_that_hangs_holds_nothing_up(rtchat, pulse):
     pulse.freeze()
     try:
-        code, out, _ = rtchat("doctor", *LOCAL, seconds=30)
+        code, out, _ = rtchat("doctor", *LOCAL)
     finally:
         pulse.unplug()
     assert code == 5 and "The sound system does not answer." in out and "\nok       network" in out
@@ -272,7 +276,7 @@ def test_a_terminal_shows_that_it_plays_and_reads_in_80_columns(terminal, pulse)
     with live_room(pulse, Room(3, shape=DESK)):
         program = terminal("doctor", "--no-voice", *LOCAL, lines=60)
         program.shows("[####")
-        program.shows("A conversation works here.", seconds=30)
+        program.shows("A conversation works here.")
         assert program.exit_code() == 0
     rows = program.everything()
     assert not any("####" in row for row in rows)
@@ -286,10 +290,10 @@ def test_a_terminal_shows_that_it_plays_and_reads_in_80_columns(terminal, pulse)
 def test_ctrl_c_in_the_middle_restores_all(terminal, pulse):
     program = terminal("doctor", *LOCAL, lines=60)
     program.shows("[###")
-    began = time.monotonic()
     program.kill(signal.SIGINT)
     assert program.exit_code() == 130
-    assert time.monotonic() - began < 5
+    *_, bar = re.findall(rb"\[#*\.*\]", program.sent)
+    assert bar.count(b".") > 3, "it measures to the end"
     program.assert_restored()
     assert not any("###" in row for row in program.rows())
     assert "Traceback" not in "".join(program.everything())

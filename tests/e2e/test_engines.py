@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import json
 import os
-import socket
 import subprocess
 import sys
 import threading
@@ -34,7 +33,7 @@ def ask(url: str, text: str, modality: str) -> tuple[dict[str, Any], int]:
         server.send(json.dumps({"type": "response.create", "response": response}))
         sounds = 0
         while True:
-            event = json.loads(server.recv(timeout=20))
+            event = json.loads(server.recv(timeout=60))
             sounds += event["type"] == "response.output_audio.delta"
             if event["type"] == "response.done":
                 return event["response"], sounds
@@ -69,14 +68,6 @@ def test_the_example_beside_the_user(world, serving, monkeypatch):
     assert response["output"][0]["content"][0]["text"] == "You said: polly"
 
 
-@pytest.fixture
-def refusing_port() -> int:
-    """A port at which nobody listens."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-    return port
-
-
 @pytest.mark.parametrize(
     ("flags", "sentence"),
     [
@@ -91,10 +82,10 @@ def test_what_is_no_engine(world, rtchat, flags, sentence):
     assert sentence in " ".join(ran.err.split())
 
 
-def test_an_address_that_is_down_is_warned_of_and_fails_only_its_response(world, serving, refusing_port):
-    url, process = serving("--llm", f"http://127.0.0.1:{refusing_port}/v1", "--llm-model", "m")
+def test_an_address_that_is_down_is_warned_of_and_fails_only_its_response(world, serving, own_port):
+    url, process = serving("--llm", f"http://127.0.0.1:{own_port}/v1", "--llm-model", "m")
     warning = process.stderr.readline().decode()
-    assert warning.startswith(f"Warning: Nothing answers at http://127.0.0.1:{refusing_port}/v1.")
+    assert warning.startswith(f"Warning: Nothing answers at http://127.0.0.1:{own_port}/v1.")
     response, _ = ask(url, "hello", "text")
     assert response["status"] == "failed"
     assert "Nothing answers" in response["status_details"]["error"]["message"]
@@ -135,8 +126,15 @@ def ollama(monkeypatch) -> Iterator[None]:
         thread.join()
 
 
-def test_a_running_ollama_is_offered_and_used(world, serving, ollama):
-    _, process = serving()
+@pytest.fixture
+def patient(changed) -> list[str]:
+    """The program, which looks for Ollama for as long as a busy machine may need."""
+    lines = ("ollama.PATIENT_LOOK_S = 60.0", "ollama.models.__defaults__ = (60.0,)")
+    return changed("from rtchat.server.engines import ollama", *lines)
+
+
+def test_a_running_ollama_is_offered_and_used(world, serving, patient, ollama):
+    _, process = serving(command=patient)
     offer = process.stderr.readline().decode().strip()
     assert offer == "Ollama is running here with llama3.2: use it with --llm ollama --llm-model llama3.2"
     url, _ = serving("--llm", "ollama")
@@ -144,10 +142,9 @@ def test_a_running_ollama_is_offered_and_used(world, serving, ollama):
     assert response["output"][0]["content"][0]["text"] == "I am llama3.2."
 
 
-def test_a_session_without_a_key_is_offered_ollama_and_takes_it(world, rtchat, ollama):
+def test_a_session_without_a_key_is_offered_ollama_and_takes_it(world, rtchat, patient, ollama):
     offer = "Ollama is running here with llama3.2: use it with --llm ollama --llm-model llama3.2"
-    # The look is short: a busy machine may need another.
-    assert any(offer in rtchat("text", "hello").err for _ in range(5))
+    assert offer in rtchat("text", "hello", command=patient).err
     taken = rtchat("text", "hello", "--llm", "ollama", "--llm-model", "llama3.2", OPENAI_API_KEY="sk-unused")
     assert (taken.code, taken.out.strip()) == (0, "I am llama3.2.")
     assert "The embedded server answers, on this machine, with ollama." in taken.err

@@ -19,7 +19,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 README = "\n".join(page.read_text(encoding="utf-8") for page in PAGES)
-SECONDS = 60
+SECONDS = 120
 _BLOCK = re.compile(r"(?:^<!-- not run: ?(?P<reason>.*?) ?-->[ ]*\n)?^```sh\n(?P<lines>.*?)^```$", re.M | re.S)
 _CALL = re.compile(r"(?:^|[|;&(]\s*)rtchat\b")
 _TALKS = re.compile(r"\brtchat (?:doctor|interactive|tools|translator)\b(?!.*--input-wav\b.*--output-wav\b)")

@@ -18,9 +18,13 @@ from urllib.parse import urlsplit
 import pytest
 
 from rtchat.recording import read_events
-from rtchat.watch import IDLE_SECONDS, PING_SECONDS, QUIET_SECONDS, WOKE_SECONDS
+from rtchat.watch import WOKE_SECONDS
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(sys.platform == "win32", reason="signals")]
+
+
+BEFORE_THE_KEEPALIVE = 20
+"""Seconds. The WebSocket library finds out a lost server too, by a ping every 15 s and 15 s for its answer."""
 
 
 def is_state(name: str) -> Callable[[dict], bool]:
@@ -53,17 +57,16 @@ def exit_code(process: subprocess.Popen[bytes]) -> int:
     return process.wait(timeout=60)
 
 
-def again(serving, url: str) -> subprocess.Popen[bytes]:
-    """Another server where the last one was."""
-    return serving(port=urlsplit(url).port)[1]
-
-
 @pytest.fixture
-def serving(start):
-    """`rtchat serve` on a port; its address and process."""
+def serving(start, own_port):
+    """`serving()`: `rtchat serve`, where the one before was that has been killed; its address and process."""
+    before: list[subprocess.Popen[bytes]] = []
 
-    def begin(port: int = 0):
-        process = start("serve", "--port", str(port))
+    def begin():
+        for one in before:
+            one.wait(timeout=60)
+        process = start("serve", "--port", str(own_port))
+        before.append(process)
         line = process.stderr.readline().decode()
         assert line.startswith("Listening on ws://127.0.0.1:"), line
         return line.split()[-1].removesuffix("/realtime"), process
@@ -81,7 +84,7 @@ def test_a_server_that_is_killed_and_started_again_knows_what_was_said(chat, ser
     (told,) = records.of("error")
     assert told["code"] == "connection_lost" and not told["fatal"] and told["hint"]
     seen = len(records.records)
-    again(serving, url)
+    serving()
     records.until(lambda r: r in records.records[seen:] and is_state("listening")(r))
     ask("what is my name")
     records.until(says("Ada"))
@@ -101,7 +104,7 @@ def test_words_that_are_typed_meanwhile_are_answered_when_it_is_back(chat, servi
     server.kill()
     records.until(is_state("reconnecting"))
     ask("what is my name")
-    again(serving, url)
+    serving()
     records.until(says("Ada"))
     assert exit_code(process) == 0
 
@@ -141,7 +144,7 @@ def test_a_voice_is_heard_again_by_the_server_that_comes_back(start, lines, serv
     server.kill()
     records.until(is_state("reconnecting"))
     seen = len(records.records)
-    again(serving, url)
+    serving()
     records.until(lambda r: r in records.records[seen:] and is_state("listening")(r))
     pulse.speak(spoken("what is three times nine", after=0.3))
     records.until(says("27"))
@@ -157,7 +160,7 @@ def test_a_person_sees_that_it_is_dialled_again_and_can_type_meanwhile(terminal,
     program.shows("◌ reconnecting")
     program.shows("Reconnecting.")
     program.type("trepeat after me: the sky is green\r")
-    again(serving, url)
+    serving()
     program.shows("assistant  The sky is green")
     program.shows("○ no microphone · t types")
     program.type("q")
@@ -237,7 +240,7 @@ def test_a_network_that_swallows_everything_is_found_out_while_an_answer_is_due(
     thinking = records.until(lambda r: is_state("thinking")(r) and len(records.of("turn")) == 1 and r["t"] >
                              records.of("turn")[0]["t"])  # fmt: skip
     lost = records.until(is_state("reconnecting"))
-    assert lost["t"] - thinking["t"] < QUIET_SECONDS + PING_SECONDS + 3
+    assert lost["t"] - thinking["t"] < BEFORE_THE_KEEPALIVE
     assert "stopped answering" in records.of("error")[0]["message"]
     records.until(says("Ada"))
     assert exit_code(process) == 0
@@ -248,7 +251,7 @@ def test_a_network_that_swallows_everything_is_found_out_while_the_user_may_be_s
     process, records, ask = chat(url)
     records.until(is_state("listening"))
     hole.collapse()
-    records.until(is_state("reconnecting"), seconds=IDLE_SECONDS + PING_SECONDS + 3)
+    records.until(is_state("reconnecting"), seconds=BEFORE_THE_KEEPALIVE)
     ask("repeat after me: here again")
     records.until(says("ere again"))
     assert exit_code(process) == 0
@@ -262,7 +265,7 @@ def test_what_was_received_is_heard_to_its_end_and_recorded(chat, serving, recor
     records.until(lambda r: r["type"] == "assistant" and r["heard_ms"] > 500)
     server.kill()
     lost = records.until(is_state("reconnecting"))
-    again(serving, url)
+    serving()
     ask("repeat after me: all is well")
     records.until(says("ll is well"), seconds=90)
     assert exit_code(process) == 0
@@ -307,8 +310,7 @@ def test_who_wakes_to_a_server_that_was_started_again_meanwhile_goes_on(chat, se
 
     def restart() -> None:
         server.kill()
-        server.wait(timeout=60)
-        again(serving, url)
+        serving()
 
     sleep_through(process, restart)
     ask("what is my name")
@@ -316,14 +318,14 @@ def test_who_wakes_to_a_server_that_was_started_again_meanwhile_goes_on(chat, se
     assert exit_code(process) == 0
 
 
-def test_who_wakes_to_a_network_that_forgot_the_connection_goes_on(chat, serving, tunnel):
-    """Nobody hangs up, and nothing is due: it is looked for at once."""
+def test_who_wakes_to_a_network_that_forgot_the_connection_goes_on(chat, serving, tunnel, changed):
+    """Nobody hangs up, and nothing is due: it is looked for at once, not when it has been quiet for a while."""
     url, hole = tunnel(serving()[0])
-    process, records, ask = chat(url)
+    process, records, ask = chat(url, command=changed("from rtchat import watch", "watch.IDLE_SECONDS = 120.0"))
     ask("my name is Ada")
     records.until(lambda r: r["type"] == "turn")
     sleep_through(process, hole.collapse)
-    records.until(is_state("reconnecting"), seconds=PING_SECONDS + 3)
+    records.until(is_state("reconnecting"), seconds=BEFORE_THE_KEEPALIVE)
     ask("what is my name")
     records.until(says("Ada"))
     assert exit_code(process) == 0

@@ -84,6 +84,7 @@ await tell({
       talk.hear(question);
       const said = await talk.answered("5.");
       const heard = await talk.until(() => talk.said("user")[0], "what was heard");
+      await talk.until(() => talk.of("response.done").length, "response.done");
       return { said, heard, bytes: talk.bytes };
     }),
 

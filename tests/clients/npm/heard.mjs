@@ -24,7 +24,7 @@ export class Board {
   /** The first truthy value of `find`, which is called whenever something was seen. */
   until(find, what) {
     return new Promise((resolve, reject) => {
-      const late = setTimeout(() => end(() => reject(new Error(`never came: ${what}; errors: ${this.errors}`))), 25_000);
+      const late = setTimeout(() => end(() => reject(new Error(`never came: ${what}; errors: ${this.errors}`))), 60_000);
       const end = (then) => {
         clearTimeout(late);
         this.#waiting.delete(look);

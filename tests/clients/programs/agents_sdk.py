@@ -104,6 +104,7 @@ async def voice() -> dict[str, Any]:
         await talk.hear(QUESTION)
         said = await talk.answered("5.")
         await talk.until(lambda: any(talk.said("user")), "what was heard")
+        await talk.until(lambda: talk.events("response.done"), "response.done")
         return {"said": said, "heard": talk.said("user")[0], "bytes": len(talk.sound), "errors": talk.errors}
 
 

@@ -31,7 +31,7 @@ class Board:
             TimeoutError: It did not come true.
         """
         try:
-            async with asyncio.timeout(25):
+            async with asyncio.timeout(60):
                 while not (found := true()):
                     self._changed.clear()
                     await self._changed.wait()

@@ -138,7 +138,7 @@ async def talking(messages: list[Any], *, turns: Any = None, modality: str = "au
     runner = WorkerRunner(handle_sigint=False)
     await runner.add_workers(worker)
     running = asyncio.create_task(runner.run())
-    await asyncio.wait_for(started.wait(), 20)
+    await asyncio.wait_for(started.wait(), 60)
     if messages:
         await worker.queue_frame(LLMRunFrame())
     try:
