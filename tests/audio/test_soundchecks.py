@@ -128,6 +128,7 @@ def pactl(tmp_path, monkeypatch):
         for name in ("PULSE_SINK", "PULSE_SOURCE"):
             monkeypatch.delenv(name, raising=False)
 
+    monkeypatch.setattr(soundchecks, "_ASK_SECONDS", 60.0)
     return make
 
 

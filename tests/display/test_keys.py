@@ -130,12 +130,19 @@ asyncio.run(main())
 """
 
 
+PATIENT = """
+from rtchat.display import keys as keyboard, terminal
+
+keyboard.ANSWER_SECONDS = terminal.ANSWER_SECONDS = 60
+"""  # for a terminal that does answer, however busy the machine is
+
+
 def lines(one):
     return [row for row in one.everything() if row]
 
 
 def test_a_terminal_that_reports_releases(program):
-    one = program(TALKS, kitty=31)
+    one = program(PATIENT + TALKS, kitty=31)
     one.shows("TALK HOLD")
     one.press(" ")
     for _ in range(20):
@@ -152,7 +159,7 @@ def test_a_terminal_that_reports_releases(program):
 
 
 def test_there_a_line_is_typed_as_usual(program):
-    one = program(TALKS, kitty=31)
+    one = program(PATIENT + TALKS, kitty=31)
     one.shows("TALK HOLD")
     one.press(" ")  # still down when the line begins
     one.strike("t")
@@ -172,7 +179,7 @@ def test_there_a_line_is_typed_as_usual(program):
 
 
 def test_there_a_terminal_that_loses_the_keyboard_lets_go(program):
-    one = program(TALKS, kitty=31)
+    one = program(PATIENT + TALKS, kitty=31)
     one.shows("TALK HOLD")
     one.press(" ")
     one.shows("SPACE OPEN")
@@ -201,7 +208,7 @@ def test_a_terminal_that_does_not_report_them(program, options):
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129), (signal.SIGINT, None)])
 def test_a_signal_gives_the_keyboard_back(program, number, code):
-    one = program(TALKS, kitty=31)
+    one = program(PATIENT + TALKS, kitty=31)
     one.shows("TALK HOLD")
     one.press(" ")
     one.kill(number)
@@ -211,7 +218,7 @@ def test_a_signal_gives_the_keyboard_back(program, number, code):
 
 @pytest.mark.parametrize("held", [False, True])
 def test_a_crash_gives_the_keyboard_back(program, held):
-    one = program(RAISES.replace("keys():", "keys(push_to_talk=True):"), kitty=31)
+    one = program(PATIENT + RAISES.replace("keys():", "keys(push_to_talk=True):"), kitty=31)
     one.until(lambda: one.flags == [0, 31] and b"\x1b[?1004h" in one.sent)
     one.press(" " if held else "m")
     assert one.exit_code() == 1
@@ -224,7 +231,7 @@ SHELL = "import subprocess, sys; sys.exit(subprocess.call(['bash', '--norc', '-i
 
 @pytest.mark.parametrize("way", ["Ctrl-Z", "SIGTSTP"])
 def test_suspended_the_terminal_is_the_shells(program, tmp_path, way):
-    (tmp_path / "talks.py").write_text(TALKS)
+    (tmp_path / "talks.py").write_text(PATIENT + TALKS)
     one = program(SHELL, kitty=31)
     one.type(f"export PS1='$ '; {sys.executable} {tmp_path / 'talks.py'}\n")
     one.shows("TALK HOLD")

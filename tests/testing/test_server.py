@@ -81,7 +81,7 @@ async def test_an_async_client():
         client = openai.AsyncOpenAI(api_key=server.api_key, websocket_base_url=server.url)
         async with client.realtime.connect(model=MODEL) as connection:
             await connection.response.create()
-            await server.wait_for_async("response.create")
+            await server.wait_for_async("response.create", within=60)
             async for event in connection:
                 if event.type == "response.done":
                     break

@@ -7,6 +7,7 @@ import pytest
 from starlette.responses import HTMLResponse, JSONResponse
 
 from rtchat.errors import EngineError
+from rtchat.server.engines import http_llm
 from rtchat.server.engines.base import BrokenOff, Message, Prompt, TextPiece, ToolCall
 from rtchat.server.engines.http_llm import HttpLanguageModel, Thinking
 from rtchat.server.engines.upstream import Upstream
@@ -170,8 +171,9 @@ async def test_what_is_said_enough_is_not_thought_on(stack, said, connect):
     stack.chat = [*said("Once upon a time.", " There was a fox.")[:2], "stall"]
     stack.sound = [bytes(4800), "stall"]
     async with embedded(over_http(stack, "llm", "tts", timeout_s=600)) as url, connect(url) as client:
-        await client.send("response.create", response={"max_output_tokens": 5})
+        await client.send("response.create", response={"max_output_tokens": 28})
         await asyncio.wait_for(stack.left.wait(), 60)  # the model's connection: the voice still speaks
+        await client.until("response.output_audio.delta")
         await client.send("response.cancel")
         done = (await client.until("response.done"))[-1]["response"]
     assert done["output"][0]["content"][0]["transcript"] == "Once upon a time."
@@ -206,11 +208,13 @@ async def test_a_client_that_vanishes_cuts_the_connection(stack, said, connect):
         await asyncio.wait_for(stack.left.wait(), 60)
 
 
-async def test_a_connection_is_used_again(stack, said):
+async def test_a_connection_is_used_again(stack, said, monkeypatch):
     stack.chat = said("Hi.")
     llm = HttpLanguageModel(Upstream(stack.url, kind="llm", model="m"))
-    for _ in range(3):
-        assert [piece async for piece in llm.respond(ASKED)] == [TextPiece("Hi.")]
+    with monkeypatch.context() as patient:
+        patient.setattr(http_llm, "_END_S", 60)
+        for _ in range(3):
+            assert [piece async for piece in llm.respond(ASKED)] == [TextPiece("Hi.")]
     stack.chat = [*said("Hi."), "stall"]  # says that it is over, and does not hang up
     assert [piece async for piece in llm.respond(ASKED)] == [TextPiece("Hi.")]
     await llm.close()

@@ -53,7 +53,7 @@ class Ollama:
 async def test_whether_it_runs(monkeypatch, served, answer, models):
     async with served(Ollama(answer).app) as url:
         monkeypatch.setenv("OLLAMA_HOST", url)
-        assert await ollama.models(0.3 if answer is None else 10) == models
+        assert await ollama.models(0.3 if answer is None else 60) == models
 
 
 async def test_it_does_not_run(monkeypatch, refused):
