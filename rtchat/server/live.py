@@ -155,6 +155,7 @@ class Live:
             except Exception:
                 self._mistaken()
             await self._settle()
+            await asyncio.sleep(0)  # others have their turn, however many frames this client has sent
 
     def _mistaken(self) -> None:
         """A mistake of ours costs one event, not the conversation."""
@@ -317,6 +318,7 @@ class Live:
                 async for piece in pieces:
                     first.stop()
                     self._feed(sig.Thought(asked.response_id, piece))
+                    await asyncio.sleep(0)  # an engine that is never waited for leaves others their turn, too
             self._feed(sig.ThoughtEnded(asked.response_id))
         except Exception as error:
             self._feed(sig.ThoughtEnded(asked.response_id, reason(error)))

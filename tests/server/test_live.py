@@ -3,11 +3,15 @@ import math
 from dataclasses import dataclass, field
 
 import pytest
+from starlette.websockets import WebSocketState
 
 from rtchat.errors import EngineError
+from rtchat.server.dialogue import Dialogue
 from rtchat.server.engines.base import TextPiece, WordMark
 from rtchat.server.engines.espeak import EspeakTextToSpeech
+from rtchat.server.ids import new_id
 from rtchat.server.limits import Limits
+from rtchat.server.live import Live
 from rtchat.server.run import ServerConfig, embedded
 from rtchat.server.staging.scenario import made
 from rtchat.server.staging.stage import Stage
@@ -262,6 +266,48 @@ async def test_a_flood_of_garbage_is_answered_frame_by_frame(engines, connect):
         for _ in range(500):
             await client.socket.send('{"type":')
         assert [(await client.event())["error"]["code"] for _ in range(500)] == ["invalid_json"] * 500
+
+
+class Flood:
+    """A socket on which all frames have come already."""
+
+    application_state = WebSocketState.CONNECTED
+
+    def __init__(self, frames):
+        self.frames = list(frames)
+
+    async def receive(self):
+        if self.frames:
+            return {"type": "websocket.receive", "text": self.frames.pop()}
+        return {"type": "websocket.disconnect", "code": 1000}
+
+    async def send_text(self, text):
+        pass
+
+
+async def test_a_flood_leaves_others_their_turn(engines):
+    turns = 0
+
+    async def other():
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    task = asyncio.create_task(other())
+    dialogue = Dialogue(model="gpt-realtime-2.1", new_id=new_id, expires_at=0)
+    await Live(Flood(["garbage"] * 100), dialogue, engines).run()
+    task.cancel()
+    assert turns >= 100
+
+
+async def test_an_engine_that_never_waits_leaves_others_their_turn(engines, connect):
+    engines.llm.answers = [[TextPiece("word ")] * 2000]
+    async with embedded(engines=engines) as url, connect(url) as client:
+        await client.send("response.create", response={"output_modalities": ["text"]})
+        await client.until("response.output_text.delta")
+        await client.send("response.cancel")
+        assert (await client.until("response.done"))[-1]["response"]["status"] == "cancelled"
 
 
 async def test_half_samples_wait_for_their_other_half(engines, connect):

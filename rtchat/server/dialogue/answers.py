@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     from rtchat.server.dialogue.items import Entry
     from rtchat.server.engines.base import Prompt
 
+MOST_AT_ONCE = 32
+"""Responses under way: beyond it a client may begin no more beside the conversation."""
 TOKEN_LIMIT = 15_000_000
 """What `rate_limits.updated` says (recorded); nothing is limited here."""
 TOO_LONG = ev.StatusError(
@@ -92,6 +94,9 @@ class Answers:
                 f"Conversation already has an active response in progress: {self.active.id}. Wait until the "
                 "response is finished before creating a new one.",
             )
+        if not plan.in_conversation and len(self._running) >= MOST_AT_ONCE:
+            message = f"{MOST_AT_ONCE} responses are already in progress. Wait until one of them is finished."
+            raise Rejected("too_many_responses", message)
         known = ("auto", "none", "required", *(tool["name"] for tool in plan.tools))
         if plan.tool_choice not in known:
             message = f"Tool choice '{plan.tool_choice}' not found in 'tools' parameter."

@@ -33,7 +33,7 @@ MAX_WEIGHT = 64 * 1024 * 1024
 """Bytes of their text and images, as far as the client made them; one frame may be 32 MiB."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Entry:
     """An item with what the wire does not show.
 
@@ -47,6 +47,7 @@ class Entry:
         silent: Nobody spoke here: the sound of an idle timeout.
         dropped: The model is not given it any more: the conversation has outgrown its window.
         cut: It was truncated: what may still be made of it has not been heard, and is not kept.
+        weight: Bytes of what was written in it when it came into the conversation.
     """
 
     item: Any
@@ -58,6 +59,7 @@ class Entry:
     silent: bool = False
     cut: bool = False
     dropped: bool = False
+    weight: int = 0
 
     @property
     def id(self) -> str:
@@ -76,17 +78,20 @@ class Entry:
 
 
 class Store:
-    """The items of one conversation."""
+    """The items of one conversation, of which there may be thousands."""
 
     def __init__(self) -> None:
         self._entries: list[Entry] = []
+        self._by_id: dict[str, Entry] = {}
+        self._audible: list[Entry] = []  # may have sound
+        self._weight = 0
 
     def __iter__(self) -> Iterator[Entry]:
         return iter(self._entries)
 
     def find(self, item_id: str) -> Entry | None:
         """The entry of that id."""
-        return next((entry for entry in reversed(self._entries) if entry.id == item_id), None)
+        return self._by_id.get(item_id)
 
     def first_id(self) -> str | None:
         """The id of the first item."""
@@ -98,8 +103,9 @@ class Store:
 
     def previous_id(self, item_id: str) -> str | None:
         """The id of the item before that one."""
-        at = self._index(item_id)
-        return self._entries[at - 1].id if at is not None and at > 0 else None
+        entry = self.find(item_id)
+        at = self._at(entry) if entry else 0
+        return self._entries[at - 1].id if at else None
 
     def add(self, entry: Entry, *, after: str | None = None) -> str | None:
         """Insert at the end, after an item, or first ("root"); the id of the item before it.
@@ -107,7 +113,7 @@ class Store:
         Raises:
             Rejected: The id is taken, or there is no item to insert after.
         """
-        if self._index(entry.id) is not None:
+        if entry.id in self._by_id:
             message = f"Error adding item: an item with id '{entry.id}' already exists."
             raise Rejected("item_create_duplicate_item_id", message, "item.id")
         if isinstance(entry.item, FunctionCallOutputItem) and self._call(entry.item.call_id) is None:
@@ -117,12 +123,17 @@ class Store:
         if after == "root":
             at = 0
         elif after is not None:
-            found = self._index(after)
+            found = self.find(after)
             if found is None:
                 message = f"Error adding item: the previous item with id '{after}' does not exist."
                 raise Rejected("item_create_invalid_previous_item_id", message, "previous_item_id")
-            at = found + 1
+            at = self._at(found) + 1
         self._entries.insert(at, entry)
+        self._by_id[entry.id] = entry
+        entry.weight = _weight(entry)
+        self._weight += entry.weight
+        if entry.sound or (isinstance(entry.item, MessageItem) and not entry.item.content):  # an answer to come
+            self._audible.append(entry)
         self._let_old_sound_go()
         return self._entries[at - 1].id if at else None
 
@@ -132,8 +143,7 @@ class Store:
         Raises:
             Rejected: The conversation is as large as this server keeps one.
         """
-        weight = _weight(entry) + sum(_weight(kept) for kept in self._entries)
-        if len(self._entries) < MAX_ITEMS and weight <= MAX_WEIGHT:
+        if len(self._entries) < MAX_ITEMS and self._weight + _weight(entry) <= MAX_WEIGHT:
             return
         message = (
             f"The conversation is full: it holds at most {MAX_ITEMS} items and {MAX_WEIGHT // 2**20} MiB. "
@@ -147,7 +157,10 @@ class Store:
         Raises:
             Rejected: There is none of that id.
         """
-        self._entries.remove(self.require(item_id, "delet", "item_delete_invalid_item_id"))
+        entry = self.require(item_id, "delet", "item_delete_invalid_item_id")
+        del self._entries[self._at(entry)], self._by_id[item_id]
+        self._weight -= entry.weight
+        self._audible = [other for other in self._audible if other is not entry]
 
     def retrieve(self, item_id: str, *, input_format: str = PCM, output_format: str = PCM) -> Item:
         """An item with its sound, in the session's formats: the user's in one, the assistant's in the other.
@@ -231,12 +244,13 @@ class Store:
                 return entry.item
         return None
 
-    def _index(self, item_id: str) -> int | None:
-        return next((at for at, entry in enumerate(self._entries) if entry.id == item_id), None)
+    def _at(self, entry: Entry) -> int:
+        """Its place, looked for from the end."""
+        return next(at for at in reversed(range(len(self._entries))) if self._entries[at] is entry)
 
     def _let_old_sound_go(self) -> None:
         kept = 0
-        for entry in reversed(self._entries):
+        for entry in reversed(self._audible):
             kept += len(entry.sound)
             if kept > MAX_SOUND:
                 entry.sound = bytearray()

@@ -36,6 +36,18 @@ def test_any_number_beside_the_conversation(talk, of_type, names):
     assert events[-2]["response"]["metadata"] == {"topic": "two"}
 
 
+def test_a_number_that_nobody_needs(talk, of_type):
+    beside = {"conversation": "none"}
+    begun = [talk.send("response.create", response=beside) for _ in range(32)]
+    first = of_type(begun[0], "response.created")["response"]["id"]
+    (error,) = talk.send("response.create", response=beside)
+    assert error["error"]["code"] == "too_many_responses"
+    assert of_type(talk.send("response.create"), "response.created")  # the conversation goes on
+    talk.send("response.cancel", response_id=first)
+    talk.send("response.cancel")
+    assert of_type(talk.send("response.create", response=beside), "response.created")
+
+
 def test_a_response_may_refer_to_items(talk, of_type):
     talk.send("conversation.item.create", item=_message("apples", id="A"))
     talk.send("conversation.item.create", item=_message("pears", id="B"))

@@ -263,6 +263,14 @@ def test_a_conversation_is_full_some_time_and_says_so(talk, monkeypatch):
     assert talk.say("three")[0]["type"] == "conversation.item.added"
 
 
+def test_what_is_deleted_makes_room(talk, monkeypatch):
+    monkeypatch.setattr("rtchat.server.dialogue.items.MAX_WEIGHT", 100)
+    (added, _done) = talk.say("x" * 80)
+    assert talk.say("y" * 80)[0]["error"]["code"] == "conversation_full"
+    talk.send("conversation.item.delete", item_id=added["item"]["id"])
+    assert talk.say("y" * 80)[0]["type"] == "conversation.item.added"
+
+
 def test_so_it_is_with_long_items(talk, monkeypatch):
     monkeypatch.setattr("rtchat.server.dialogue.items.MAX_WEIGHT", 2**20)
     half = "x" * 600_000
