@@ -40,6 +40,9 @@ if TYPE_CHECKING:
     from rtchat.server.staging.scenario import Scenario, Turn
 
 
+_MORE = "Write another [[turn]], or loop = true."
+
+
 @dataclass(slots=True)
 class _Saying:
     """A response's pieces still to come, each with the seconds before it."""
@@ -137,7 +140,7 @@ class Script(Around):
 
     def _nothing_to_hear(self) -> str:
         if self._turn(self._next) is None:
-            return f"{self._scenario.name} has no more turns, so there are no words for this speech."
+            return f"{self._scenario.name} has no more turns, so there are no words for this speech. {_MORE}"
         where = self._scenario.where(self._next % len(self._scenario.turn))
         return f"{where} has no words for this speech. Give it `hear`, here or in a turn after it."
 
@@ -176,7 +179,7 @@ class Script(Around):
         count = len(self._scenario.turn)
         if turn is None:
             turns = "1 turn" if count == 1 else f"{count} turns"
-            return f"{self._scenario.name} has {turns}, and this is {what} {self._next + 1}."
+            return f"{self._scenario.name} has {turns}, and this is {what} {self._next + 1}. {_MORE}"
         if turn.match is not None and not turn.match.search(last):
             where = self._scenario.where(self._next % count)
             return f"{where} expects what matches {show(turn.match.pattern)}, not {show(last)}."

@@ -144,7 +144,8 @@ def test_an_unexpected_word_fails_the_answer_and_the_turn_stays_the_next():
 def test_past_the_last_turn():
     played = Played({"say": "All."})
     played.answer()
-    assert failure(played.answer()) == "The scenario has 1 turn, and this is response 2."
+    why = "The scenario has 1 turn, and this is response 2. Write another [[turn]], or loop = true."
+    assert failure(played.answer()) == why
 
 
 def test_speech_without_words():

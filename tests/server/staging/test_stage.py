@@ -102,7 +102,7 @@ async def test_a_scenario_begins_anew_in_every_session_and_in_real_time(connect)
                 await client.send("response.create")
                 done = (await client.until("response.done"))[-1]["response"]
                 assert done["status_details"]["error"]["message"] == (
-                    "The scenario has 1 turn, and this is response 2."
+                    "The scenario has 1 turn, and this is response 2. Write another [[turn]], or loop = true."
                 )
 
 
