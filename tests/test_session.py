@@ -243,7 +243,7 @@ async def test_the_key_interrupts_a_story_and_the_server_is_told_what_was_heard(
     outcome, _ = await run(plan, display=display, lines=lines, keys=keys, recording=recording)
     assert (outcome.ended.reason, outcome.ended.turns) == ("done", 2)
     (interruption,) = display.of(n.Interruption)
-    assert 0 <= interruption.onset_to_silence_ms < 1000
+    assert 0 <= interruption.onset_to_silence_ms < 10_000
     story = next(x for x in display.of(n.AssistantSaid) if x.final and x.item_id == interruption.item_id)
     assert story.status == "interrupted"
     assert 400 < story.heard_ms < story.generated_ms

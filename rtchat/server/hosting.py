@@ -62,6 +62,13 @@ class Host(uvicorn.Server):
         await super().startup(sockets)
         self.ready.set()
 
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Stop, and cut the connections that did not end in time: their clients do not read, or do not answer."""
+        await super().shutdown(sockets)
+        for connection in list(self.server_state.connections):
+            connection.transport.abort()
+        await asyncio.sleep(0)  # they are lost in the next round of the event loop
+
 
 class _Requests(H11Protocol):
     """HTTP whose clients say what they want in time; the others would hold their connections for ever."""

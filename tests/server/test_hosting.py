@@ -39,6 +39,11 @@ UPGRADE = (
 )
 
 
+def told(caplog) -> list[str]:
+    """What was logged, but for asyncio's complaint that a busy machine took long over a step."""
+    return [message for message in caplog.messages if not message.startswith("Executing ")]
+
+
 @asynccontextmanager
 async def raw(url: str):
     """A plain connection to the server: what is read, and what is written."""
@@ -67,7 +72,7 @@ async def test_broken_text_and_a_close_in_one_breath_end_as_any_close(engines, c
         await asyncio.wait_for(reader.readuntil(b"session.created"), 60)
         writer.write(broken + close)
         assert (await asyncio.wait_for(reader.read(), 60)).endswith(b"\x88\x02\x03\xe8")
-    assert caplog.text == ""
+    assert told(caplog) == []
 
 
 @pytest.mark.parametrize(
@@ -96,6 +101,28 @@ async def test_who_says_what_they_want_is_given_time(engines, connect, monkeypat
         assert (await client.event())["type"] == "conversation.item.added"
 
 
+async def test_at_the_end_no_connection_is_left_though_its_client_reads_nothing():
+    async def app(scope, receive, send):
+        client = WebSocket(scope, receive, send)
+        await client.accept()
+        while True:
+            await client.send_bytes(bytes(1_000_000))
+
+    host = Host(app, max_frame=1000)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        serving = asyncio.create_task(host.serve(sockets=[listener]))
+        await host.ready.wait()
+        async with raw(f"ws://127.0.0.1:{listener.getsockname()[1]}/v1") as (_, writer):
+            writer.write(f"{UPGRADE}\r\n".encode())
+            async with asyncio.timeout(60):
+                connections = host.server_state.connections
+                while not any(one.transport.get_write_buffer_size() for one in connections):  # noqa: ASYNC110 - no event
+                    await asyncio.sleep(0.01)
+            host.should_exit = True
+            await serving
+            assert host.server_state.connections == set()
+
+
 async def test_nothing_is_written_to_a_connection_that_was_cut(caplog):
     """asyncio warns of every such write, and a response in progress makes hundreds."""
     over = asyncio.Event()
@@ -119,4 +146,4 @@ async def test_nothing_is_written_to_a_connection_that_was_cut(caplog):
         await asyncio.wait_for(over.wait(), 60)
         host.should_exit = True
         await serving
-    assert caplog.text == ""
+    assert told(caplog) == []

@@ -29,7 +29,7 @@ def outside(pytester, monkeypatch):
             suffix = ".py" if stem.startswith(("test_", "conftest")) else ".toml"
             (pytester.path / f"{stem}{suffix}").write_text(text, encoding="utf-8")
         options = ("-p", "no:cacheprovider", "-p", "no:xdist", "--strict-markers")
-        done = pytester.runpytest_subprocess(*options, *arguments, timeout=120)
+        done = pytester.runpytest_subprocess(*options, *arguments, timeout=170)
         return done, re.sub(r"\n +", "\n", done.stdout.str())
 
     return run
