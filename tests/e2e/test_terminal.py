@@ -177,7 +177,7 @@ def test_typing_with_editing_and_history(terminal):
     program.shows("Green, and blue.")
     program.until(lambda: program.rows()[-1] == ">")
     program.type("given up" + CTRL_C)
-    program.until(lambda: program.rows()[-1] == ">" and on_screen(program, "given up"))
+    program.until(lambda: program.rows()[-1] == ">" and "> given up" in program.everything())
     program.type(CTRL_D)
     assert program.exit_code() == 0
     program.assert_restored()
@@ -232,7 +232,7 @@ def test_what_is_typed_during_an_answer_waits_for_its_end(terminal):
     program.type("repeat after me: green" + ENTER + "half a li")
     program.shows("Green.")
     program.shows("> half a li")
-    assert program.rows() == [
+    assert program.everything() == [  # a terminal that tells late where its cursor is may have been scrolled
         "> repeat after me: one two three four",
         "One two three four.",
         "> repeat after me: green",
@@ -253,7 +253,7 @@ def test_ctrl_d_during_an_answer_ends_after_it(terminal):
     program.type(CTRL_D)
     assert program.exit_code() == 0
     program.assert_restored()
-    assert program.rows()[:2] == ["> repeat after me: one two three four", "One two three four."]
+    assert program.everything()[:2] == ["> repeat after me: one two three four", "One two three four."]
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
