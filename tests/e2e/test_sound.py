@@ -138,7 +138,8 @@ def test_speech_interrupts_a_long_story(talk, pulse, spoken, speaking_up, record
         heard.wait_for_ms(500)
     assert story["status"] == "interrupted" and story["heard_ms"] == told["heard_ms"] < story["generated_ms"]
     assert_as_long(until_a_pause(heard.pcm), told["heard_ms"])
-    assert 0 <= told["onset_to_duck_ms"] < told["onset_to_silence_ms"] < 1000  # from the first sample of the voice
+    # From the first sample of the voice, which goes on for longer than that.
+    assert 0 <= told["onset_to_duck_ms"] < told["onset_to_silence_ms"] < 2000
     assert story["text"].startswith(story["heard_text"]) and len(story["heard_text"]) < len(story["text"])
     assert answer["item_id"] != story["item_id"]  # what it says is another test's: a busy machine loses sound
     process.terminate()
@@ -157,7 +158,7 @@ def test_speech_interrupts_a_long_story(talk, pulse, spoken, speaking_up, record
     story_began = loudspeaker[0]
     spoke_up = microphone[microphone > story_began][0]
     story_ended = loudspeaker[np.nonzero(np.diff(loudspeaker) > 1.0)[0][0]]
-    assert microphone[0] < story_began < spoke_up < story_ended < spoke_up + 1.5
+    assert microphone[0] < story_began < spoke_up < story_ended < spoke_up + 2.5
     assert_as_long(until_a_pause(both[:, 1].tobytes()), told["heard_ms"])
 
 
