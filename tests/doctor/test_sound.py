@@ -142,12 +142,14 @@ async def test_a_device_that_is_not_there_is_a_problem_and_the_other_is_looked_a
 
 @pytest.mark.sound
 @pytest.mark.needs("flite")
-async def test_a_voice_is_heard_and_silence_is_not(pulse):
+async def test_a_voice_is_heard_and_silence_is_not(pulse, monkeypatch):
     chosen, _ = await sound.devices(Settings())
     talking = asyncio.create_task(
         asyncio.to_thread(pulse.speak, to_wire(utter("flite rms", "one two three").samples))
     )
-    check, found = await sound.voice(chosen, GOOD, lambda share: None)
+    with monkeypatch.context() as patient:
+        patient.setattr(sound, "VOICE_SECONDS", 6.0)  # a busy machine's voice may begin late
+        check, found = await sound.voice(chosen, GOOD, lambda share: None)
     await talking
     assert found[0].mark is Mark.OK and check.voice_dbfs == pytest.approx(-20, abs=4)
     check, found = await sound.voice(chosen, GOOD, lambda share: None)
