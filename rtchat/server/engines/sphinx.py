@@ -25,6 +25,7 @@ from rtchat.errors import EngineError
 from rtchat.server.engines.base import Transcript
 
 _WORKER = Path(__file__).with_name("sphinx_worker.py")
+_AGAIN = "Try again; if it happens again, choose another engine with --stt."
 _HINT = "Install it with `pip install pocketsphinx`, or choose another engine with --stt."
 
 
@@ -132,7 +133,7 @@ class _Worker:
             answer: dict[str, Any] = json.loads(process.stdout.readline())
         except (OSError, ValueError):
             self.forget()
-            raise EngineError("The recogniser's process ended unexpectedly.", hint=_HINT) from None
+            raise EngineError("The recogniser's process ended unexpectedly.", hint=_AGAIN) from None
         return answer
 
     def kill(self) -> None:
