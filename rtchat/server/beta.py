@@ -14,7 +14,7 @@ from rtchat.protocol.server_events import ErrorEvent
 from rtchat.server import dialect
 from rtchat.server.dialogue import signals as sig
 from rtchat.server.dialogue.answers import TOKEN_LIMIT
-from rtchat.server.dialogue.checks import Rejected
+from rtchat.server.dialogue.refusals import Rejected, event_id_of
 
 if TYPE_CHECKING:
     from rtchat.server.dialogue.signals import Effect, Input
@@ -88,7 +88,7 @@ class Beta:
         except RecursionError:
             return frame
         except Rejected as rejected:
-            rejected.event_id = raw.get("event_id") if isinstance(raw.get("event_id"), str) else None
+            rejected.event_id = event_id_of(raw)
             raise
 
     def _translated(self, effects: list[Effect]) -> list[Effect]:

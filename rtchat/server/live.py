@@ -24,6 +24,7 @@ from rtchat.server.dialogue.refusals import MISTAKE
 from rtchat.server.dialogue.sound import Rate
 from rtchat.server.ears import Ears
 from rtchat.server.engines.base import WordMark, reason
+from rtchat.server.ids import new_id
 from rtchat.server.limits import Limits, minutes
 from rtchat.server.listeners import Listeners
 from rtchat.server.mcp_client import McpClients, McpFailure
@@ -160,7 +161,7 @@ class Live:
     def _mistaken(self) -> None:
         """A mistake of ours costs one event, not the conversation."""
         LOG.exception("an event could not be handled")
-        self._do(sig.Emit(ErrorEvent(event_id="event_mistake", error=MISTAKE)))
+        self._do(sig.Emit(ErrorEvent(event_id=new_id("event"), error=MISTAKE)))
 
     async def _settle(self) -> None:
         """Under a virtual clock a frame is worked through before the next is read, and its sound takes its time."""

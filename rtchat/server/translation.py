@@ -20,7 +20,8 @@ from rtchat.protocol import wire
 from rtchat.protocol.config import ServerVad
 from rtchat.protocol.server_events import ErrorEvent
 from rtchat.server.dialogue import signals as sig
-from rtchat.server.dialogue.checks import Rejected, check_sound, check_unknown, from_validation, load
+from rtchat.server.dialogue.checks import check_sound, check_unknown, from_validation, load
+from rtchat.server.dialogue.refusals import Rejected, binary_frame, event_id_of, expired
 from rtchat.server.dialogue.sound import Decoder
 from rtchat.server.dialogue.turns import KEPT_MS, InputBuffer, Segmenter, Started, Stopped
 
@@ -52,8 +53,7 @@ def read_event(text: str) -> tr.TranslationClientEvent:
         rejected = from_validation(error, raw)
     except Rejected as error:
         rejected = error
-    if isinstance(raw.get("event_id"), str):
-        rejected.event_id = raw["event_id"]
+    rejected.event_id = rejected.event_id or event_id_of(raw)
     raise rejected
 
 
@@ -149,11 +149,9 @@ class Translation:
                 self._deaf = True
                 return [self._failed(told.reason)]
             case sig.BinaryFrame():
-                message = "Expected a text WebSocket message; binary frames are not supported."
-                return [self._error(Rejected("invalid_event", message))]
+                return [self._error(binary_frame())]
             case sig.Expired():
-                rejected = Rejected("session_expired", told.sentence)
-                return [self._error(rejected), sig.Close(1001, "session_expired")]
+                return [self._error(expired(told.sentence)), sig.Close(1001, "session_expired")]
             case _:
                 return []
 

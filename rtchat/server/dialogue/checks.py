@@ -14,7 +14,7 @@ from rtchat.catalog import VOICES
 from rtchat.protocol import wire
 from rtchat.protocol.client_events import ClientEvent, InputAudioAppend
 from rtchat.server.dialogue.limits import bad_audio, check_limits
-from rtchat.server.dialogue.refusals import LONGEST_ECHO, wrong_type
+from rtchat.server.dialogue.refusals import LONGEST_ECHO, event_id_of, wrong_type
 from rtchat.server.dialogue.refusals import Rejected as Rejected
 from rtchat.server.dialogue.refusals import invalid_value as _invalid_value
 from rtchat.server.dialogue.refusals import out_of_range as _out_of_range
@@ -73,7 +73,7 @@ def load(frame: str, types: Iterable[str] = CLIENT_TYPES) -> dict[str, Any]:
         raise Rejected("invalid_json", f"Invalid event: failed to parse JSON value. {error}") from None
     if not isinstance(raw, dict):
         raise Rejected("invalid_json", "Invalid event: expected a JSON object.")
-    event_id = raw.get("event_id") if isinstance(raw.get("event_id"), str) else None
+    event_id = event_id_of(raw)
     if "type" not in raw:
         raise Rejected("invalid_event", "The 'type' field is missing.", event_id=event_id)
     if not isinstance(raw["type"], str):
@@ -98,7 +98,7 @@ def read(frame: str) -> ClientEvent:
                 check_sound(event.audio)
                 return event
     raw = load(frame)
-    event_id = raw.get("event_id") if isinstance(raw.get("event_id"), str) else None
+    event_id = event_id_of(raw)
     try:
         _check_session_type(raw)
         event = wire.decode_client_event(frame)

@@ -13,6 +13,7 @@ from rtchat.server.dialogue.checks import Rejected, read
 from rtchat.server.dialogue.context import Context
 from rtchat.server.dialogue.items import entry_of
 from rtchat.server.dialogue.listening import Listening
+from rtchat.server.dialogue.refusals import binary_frame, expired
 from rtchat.server.dialogue.settings import Kind, Settings
 from rtchat.server.dialogue.signals import (
     BinaryFrame,
@@ -126,11 +127,9 @@ class Dialogue:
             self._listening.deaf()
             return [self._context.error(Rejected("engine_error", told.reason, kind="server_error"))]
         if isinstance(told, BinaryFrame):
-            message = "Expected a text WebSocket message; binary frames are not supported."
-            return [self._context.error(Rejected("invalid_event", message))]
+            return [self._context.error(binary_frame())]
         if isinstance(told, Expired):
-            rejected = Rejected("session_expired", told.sentence)
-            return [self._context.error(rejected), Close(1001, "session_expired")]
+            return [self._context.error(expired(told.sentence)), Close(1001, "session_expired")]
         return self._answers.receive(told)  # type: ignore[arg-type]
 
     def _frame(self, text: str) -> list[Effect]:

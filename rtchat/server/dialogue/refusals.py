@@ -62,6 +62,22 @@ class Rejected(Exception):
         )
 
 
+def binary_frame() -> Rejected:
+    """The refusal of a frame that is not text (measured)."""
+    return Rejected("invalid_event", "Expected a text WebSocket message; binary frames are not supported.")
+
+
+def expired(sentence: str) -> Rejected:
+    """The end of a session's time."""
+    return Rejected("session_expired", sentence)
+
+
+def event_id_of(raw: dict[str, Any]) -> str | None:
+    """The client's name for its event, where it gave one."""
+    given = raw.get("event_id")
+    return given if isinstance(given, str) else None
+
+
 def invalid_value(value: Any, allowed: Iterable[str]) -> str:
     """What to say of a value that is not one of the allowed ones."""
     names = [f"'{name}'" for name in allowed]
