@@ -63,7 +63,7 @@ def start(world: Path) -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
     for process in running:
         if process.poll() is None:
             process.kill()
-        process.wait(timeout=60)
+        process.wait(timeout=120)
         for stream in (process.stdin, process.stdout, process.stderr):
             with suppress(OSError):  # what was written and never read
                 stream.close()
@@ -228,7 +228,7 @@ def server_that(world: Path) -> Iterator[Callable[[Callable[[Peer], None]], str]
     for stop in stops:
         stop()
     for thread in served:
-        thread.join(timeout=60)
+        thread.join(timeout=120)
 
 
 @pytest.fixture
@@ -271,10 +271,10 @@ def spoken(tmp_path: Path) -> Callable[..., bytes]:
     def say(text: str, *, voice: str = "slt", before: float = 0.0, after: float = 0.0) -> bytes:
         wav = tmp_path / "spoken.wav"
         try:
-            subprocess.run(["flite", "-voice", voice, "-t", text, "-o", wav], check=True, timeout=60)
+            subprocess.run(["flite", "-voice", voice, "-t", text, "-o", wav], check=True, timeout=120)
             done = subprocess.run(
                 ["sox", wav, "-t", "raw", "-r", "24000", "-c", "1", "-b", "16", "-e", "signed", "-"],
-                check=True, capture_output=True, timeout=60,
+                check=True, capture_output=True, timeout=120,
             )  # fmt: skip
         except FileNotFoundError as missing:
             pytest.skip(f"nobody to speak: {missing.filename} is not installed")
@@ -339,7 +339,7 @@ class Lines:
 
     def finish(self) -> None:
         """Wait until the process writes no more."""
-        self._thread.join(timeout=60)
+        self._thread.join(timeout=120)
 
 
 @pytest.fixture

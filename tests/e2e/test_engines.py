@@ -33,7 +33,7 @@ def ask(url: str, text: str, modality: str) -> tuple[dict[str, Any], int]:
         server.send(json.dumps({"type": "response.create", "response": response}))
         sounds = 0
         while True:
-            event = json.loads(server.recv(timeout=60))
+            event = json.loads(server.recv(timeout=120))
             sounds += event["type"] == "response.output_audio.delta"
             if event["type"] == "response.done":
                 return event["response"], sounds
@@ -192,7 +192,7 @@ def transcribed(url: str, model: str, pcm: bytes, *, until_word: str = "") -> li
 
         def wait(kind: str, delta: str = "") -> None:
             while not told or told[-1]["type"] != kind or delta not in told[-1].get("delta", ""):
-                told.append(json.loads(server.recv(timeout=60)))
+                told.append(json.loads(server.recv(timeout=120)))
 
         listening = {"transcription": {"model": model}, "turn_detection": None}
         session = {"type": "transcription", "audio": {"input": listening}}

@@ -66,7 +66,7 @@ def test_a_line_is_answered_before_the_pipe_ends(start, lines):
         records.until(lambda r: r["type"] == "assistant" and r["final"] and word in r["text"].lower())  # noqa: B023
     process.stdin.close()
     assert records.until(lambda r: r["type"] == "end")["turns"] == 2
-    assert process.wait(timeout=60) == 0
+    assert process.wait(timeout=120) == 0
 
 
 def test_what_is_no_utf_8_and_what_no_locale_can_print(start, finish):
@@ -173,7 +173,7 @@ def test_sound_through_standard_input_and_output(start, finish, spoken):
         out.setparams((1, 2, 24_000, 0, "NONE", ""))
         out.writeframes(spoken("hello", before=0.2))
     process = start("interactive", "--input-wav", "-", "--output-wav", "-", "--plain", *LOCAL)
-    out, err = process.communicate(question.getvalue(), timeout=60)
+    out, err = process.communicate(question.getvalue(), timeout=120)
     assert (process.returncode, out[:4]) == (0, b"RIFF"), err
     assert b"you: hello" in err and b"you: hello" not in out  # words among the samples would be noise
 
@@ -192,7 +192,7 @@ def sounds(path: Path, frames: int) -> bool:
 def test_a_broken_pipe_is_silent(world, arguments):
     command = f'{" ".join(_python())} "$@" 2>err | head -c 10; echo ${{PIPESTATUS[0]}}'
     done = subprocess.run(["bash", "-c", command, "bash", *arguments, *(LOCAL if "text" in arguments else ())],
-                          capture_output=True, text=True, timeout=60)  # fmt: skip
+                          capture_output=True, text=True, timeout=120)  # fmt: skip
     assert done.stdout[10:].strip() in ("0", "1")
     assert (world / "err").read_text() == ""
 
@@ -205,7 +205,7 @@ def test_a_signal_in_the_middle_of_an_answer(start, wait, world, recording, tmp_
     played = world / "a.wav"
     wait(lambda: sounds(played, 5_000), "the answer begins")
     process.send_signal(number)
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=120)
     assert process.returncode == 128 + number
     assert b"Traceback (most recent" not in err and b"Exception" not in err
     folder = recording()
@@ -226,7 +226,7 @@ def test_a_signal_while_nothing_comes_from_the_pipe(start, lines, number):
     records = lines(process)
     records.until(lambda r: r["type"] == "state" and r["state"] == "listening")
     process.send_signal(number)
-    assert process.wait(timeout=60) == 128 + number
+    assert process.wait(timeout=120) == 128 + number
     assert process.stderr.read() == b""
     records.finish()
     assert records.records[-1]["type"] == "end"
@@ -253,7 +253,7 @@ def test_a_server_that_is_stopped_in_the_middle(start, finish, wait, serving, wo
     process = start(*said, command=impatient)
     wait(lambda: sounds(world / "a.wav", 5_000), "the answer begins")
     server.send_signal(signal.SIGTERM)
-    assert server.wait(timeout=60) == 0
+    assert server.wait(timeout=120) == 0
     ran = finish(process)
     records = check_records(ran.out)
     assert (ran.code, records[-1]["reason"]) == (3, "error")

@@ -54,7 +54,7 @@ def chat(start, lines):
 def exit_code(process: subprocess.Popen[bytes]) -> int:
     """Of a process to which nothing more is said."""
     process.stdin.close()
-    return process.wait(timeout=60)
+    return process.wait(timeout=120)
 
 
 @pytest.fixture
@@ -64,7 +64,7 @@ def serving(start, own_port):
 
     def begin():
         for one in before:
-            one.wait(timeout=60)
+            one.wait(timeout=120)
         process = start("serve", "--port", str(own_port))
         before.append(process)
         line = process.stderr.readline().decode()
@@ -116,7 +116,7 @@ def test_a_server_that_stays_away_is_lost_for_good(start, serving, lines, impati
     records.until(is_state("listening"))
     server.kill()
     records.until(is_state("reconnecting"))
-    assert process.wait(timeout=60) == 3
+    assert process.wait(timeout=120) == 3
     records.finish()
     *_, error, _, end = records.records
     assert error["fatal"] and "1 seconds" in error["message"] and error["hint"]
@@ -130,7 +130,7 @@ def test_ctrl_c_ends_the_wait(chat, serving):
     server.kill()
     records.until(is_state("reconnecting"))
     process.send_signal(signal.SIGINT)
-    assert process.wait(timeout=60) == 130
+    assert process.wait(timeout=120) == 130
 
 
 @pytest.mark.sound
@@ -149,7 +149,7 @@ def test_a_voice_is_heard_again_by_the_server_that_comes_back(start, lines, serv
     pulse.speak(spoken("what is three times nine", after=0.3))
     records.until(says("27"))
     process.send_signal(signal.SIGINT)
-    assert process.wait(timeout=60) == 130
+    assert process.wait(timeout=120) == 130
 
 
 def test_a_person_sees_that_it_is_dialled_again_and_can_type_meanwhile(terminal, serving, world):
@@ -267,7 +267,7 @@ def test_what_was_received_is_heard_to_its_end_and_recorded(chat, serving, recor
     lost = records.until(is_state("reconnecting"))
     serving()
     ask("repeat after me: all is well")
-    records.until(says("ll is well"), seconds=90)
+    records.until(says("ll is well"))
     assert exit_code(process) == 0
     records.finish()
     story = next(r for r in records.of("assistant") if r["final"])

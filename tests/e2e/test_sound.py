@@ -123,7 +123,7 @@ def test_a_spoken_question_gets_a_spoken_answer(talk, pulse, spoken):
     assert_as_long(heard.pcm, answer["heard_ms"])
     assert records.of("session")[0]["echo"] == "aec"
     process.terminate()
-    assert process.wait(timeout=60) == 143
+    assert process.wait(timeout=120) == 143
 
 
 def test_speech_interrupts_a_long_story(talk, pulse, spoken, speaking_up, recording):
@@ -143,7 +143,7 @@ def test_speech_interrupts_a_long_story(talk, pulse, spoken, speaking_up, record
     assert story["text"].startswith(story["heard_text"]) and len(story["heard_text"]) < len(story["text"])
     assert answer["item_id"] != story["item_id"]  # what it says is another test's: a busy machine loses sound
     process.terminate()
-    process.wait(timeout=60)
+    process.wait(timeout=120)
 
     folder = recording()
     events = sent_and_received(folder)
@@ -230,20 +230,20 @@ def test_a_loudspeaker_that_is_unplugged(talk, pulse, spoken):
     rest = records.until(lambda r: final("assistant", status="completed")(r) and r["t"] > lost["t"])
     assert (rest["heard_ms"], rest["heard_text"]) == (0, rest["text"])  # it is read
     process.terminate()
-    assert process.wait(timeout=60) == 143
+    assert process.wait(timeout=120) == 143
 
 
 def test_whether_it_listens_is_on_the_screen_also_while_there_is_no_microphone(terminal, pulse, spoken):
     program = terminal("interactive", *LOCAL)
     program.shows("● listening")
     pulse.unplug()
-    program.shows("○ no microphone", seconds=60)
+    program.shows("○ no microphone")
     program.shows("t types")
     assert not any("listening" in row for row in program.rows())
     program.type("trepeat after me: the sky is green" + ENTER)
     program.shows("assistant  The sky is green")
     pulse.start()
-    program.shows("● listening", seconds=60)
+    program.shows("● listening")
     pulse.speak(spoken("what is seven times six", after=0.3))
     program.shows("7 times 6 is 42.")
     program.type("q")
@@ -267,4 +267,4 @@ def test_the_translator_speaks_spanish(talk, pulse, spoken):
     begin, end = sounding(heard.pcm)
     assert end - begin > 500
     process.terminate()
-    assert process.wait(timeout=60) == 143
+    assert process.wait(timeout=120) == 143
