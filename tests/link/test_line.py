@@ -7,6 +7,7 @@ import contextlib
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -204,11 +205,16 @@ async def test_a_server_that_hangs_up_again_and_again_is_lost_too(monkeypatch):
 
 
 async def test_a_connection_that_held_begins_a_new_count(monkeypatch):
-    monkeypatch.setattr(line_module, "STEADY_SECONDS", 0.0)
     monkeypatch.setattr(line_module, "_FIRST_PAUSE", 0.01)
-    async with serving(closes(1011)) as endpoint:
-        events = await heard(endpoint, 60, patience=0.02)  # each in time, all of them not
-    assert sum(isinstance(event, Lost) for event in events) == 20
+    loop, held_for, lost = asyncio.get_running_loop(), 0.0, 0
+    async with serving(closes(1011)) as endpoint, held(endpoint, patience=60) as (line, told):
+        line._loop = SimpleNamespace(time=lambda: loop.time() + held_for)
+        async for event in told:
+            if isinstance(event, Lost):
+                lost += 1
+                held_for += line_module.STEADY_SECONDS + 1  # each is dialled in time, all of them are not
+                if lost == 20:
+                    break
 
 
 async def test_a_refusal_of_the_new_connection_is_the_end():
