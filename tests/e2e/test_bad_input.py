@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from rtchat.recording import read_events
+
 LOCAL = ("--server", "local")
 
 
@@ -251,8 +253,10 @@ def test_a_recording_that_the_disk_has_no_room_for(rtchat, serving, tmp_path):
     assert (ran.code, ran.out.count("\n"), ran.err.count("\n")) == (0, 1, 1)
     assert ran.err.startswith("The recording stopped: ") and "kept" in ran.err
     (folder,) = (tmp_path / "kept").iterdir()
-    with wave.open(str(folder / "audio.wav")) as kept:
-        assert kept.getnframes() > 10_000
+    audio = folder / "audio.wav"
+    with wave.open(str(audio)) as kept:  # nothing, where the answer began too late for the file; a piece may be cut
+        assert 0 <= audio.stat().st_size - 44 - 4 * kept.getnframes() < 4 * 12_000
+    assert len(list(read_events(folder))) > 5
     assert json.loads((folder / "session.json").read_text())["totals"]["trouble"] in ran.err
 
 
