@@ -20,6 +20,7 @@ from rtchat.protocol.client_events import SessionUpdate
 from rtchat.protocol.server_events import ErrorEvent
 from rtchat.protocol.translation import TranslationUpdate
 from rtchat.server import dialect, mcp_client, rest
+from rtchat.server.admission import RETRY_AFTER_S, Admission, Refusal, Visit
 from rtchat.server.beta import Beta
 from rtchat.server.client_secrets import (
     PREFIX,
@@ -33,7 +34,6 @@ from rtchat.server.client_secrets import (
 from rtchat.server.dialogue import Dialogue
 from rtchat.server.dialogue.checks import Rejected
 from rtchat.server.dialogue.settings import Kind
-from rtchat.server.door import RETRY_AFTER_S, Door, Refusal, Visit
 from rtchat.server.ids import new_id
 from rtchat.server.journal import Journal
 from rtchat.server.keys import Keys, shown_key, wrong_key
@@ -96,8 +96,8 @@ class Server:
         self._limits = limits or Limits()
         self._journal = journal or Journal()
         self._secrets = ClientSecrets() if client_secrets is None else client_secrets
-        self.door = Door(self._limits)
-        self.metrics = Metrics(self.door, self._secrets)
+        self.admission = Admission(self._limits)
+        self.metrics = Metrics(self.admission, self._secrets)
         self.app = Starlette(
             routes=[
                 Route("/healthz", self._health),
@@ -118,8 +118,8 @@ class Server:
 
     async def close(self) -> None:
         """Close every session, as a server does that goes away."""
-        self.door.draining = True
-        going = self.door.live
+        self.admission.draining = True
+        going = self.admission.live
         for live in going:
             live.close(1001, "server shutting down")
         with suppress(TimeoutError):
@@ -129,10 +129,10 @@ class Server:
     # --- HTTP ---------------------------------------------------------------------------------------------
 
     async def _health(self, _request: Request) -> Response:
-        return JSONResponse({"status": "ok", "sessions": len(self.door)})
+        return JSONResponse({"status": "ok", "sessions": len(self.admission)})
 
     async def _ready(self, _request: Request) -> Response:
-        refusal = self.door.refusal()
+        refusal = self.admission.refusal()
         if refusal is None:
             return JSONResponse({"status": "ready"})
         return JSONResponse({"status": refusal.reason}, 503, {"Retry-After": str(RETRY_AFTER_S)})
@@ -150,7 +150,7 @@ class Server:
         return Response(self.metrics.text(), media_type=MEDIA_TYPE)
 
     async def _pool(self, _request: Request) -> Response:
-        return JSONResponse(self.door.pool())
+        return JSONResponse(self.admission.pool())
 
     async def _create_secret(self, request: Request) -> Response:
         secret, session = self._secret(await rest.body_of(request), "translations" in request.url.path)
@@ -187,7 +187,7 @@ class Server:
     # --- sessions -----------------------------------------------------------------------------------------
 
     async def _session(self, socket: WebSocket) -> None:
-        refusal = self.door.refusal()
+        refusal = self.admission.refusal()
         if refusal is not None:
             await self._turn_away(socket, refusal)
             return
@@ -196,7 +196,7 @@ class Server:
             await socket.send_denial_response(rest.on_purpose(staged.refusal))
             return
         translation = "translations" in socket.url.path
-        with self.door.visit("translation" if translation else "realtime") as visit:
+        with self.admission.visit("translation" if translation else "realtime") as visit:
             # Measured: the upgrade is always 101; key and model are judged after it.
             await accept(socket)
             try:
@@ -302,7 +302,7 @@ class Server:
             LOG.exception("a session could not go on")
         finally:
             visit.live = None
-            tally, age = live.tally, self.door.age(visit)
+            tally, age = live.tally, self.admission.age(visit)
             self.metrics.ended(tally, live.ended, age)
             self._journal.write(
                 "session_ended",

@@ -1,4 +1,4 @@
-"""One line for what happens at the door and to a session, on standard error; never what was said, nor a key.
+"""One line for what happens at admission and to a session, on standard error; never what was said, nor a key.
 
 A thread writes: a terminal that is held, or a pipe that nobody reads, must not hold the sessions. Lines that find
 the queue full are counted and told of later.

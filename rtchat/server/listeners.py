@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     import asyncio
     from collections.abc import Callable, Coroutine
 
+    from rtchat.server.engine_timeouts import EngineTimeouts
     from rtchat.server.engines.base import Listener, Prompt
     from rtchat.server.metrics import Took
-    from rtchat.server.patience import Patience
 
 
 @dataclass(slots=True)
@@ -39,7 +39,7 @@ class Listeners:
     Args:
         stt: The engine, with or without `listen`.
         grammar: Makes the grammar of a situation.
-        patience: How long it is waited for.
+        timeouts: How long it is waited for.
         took: Told how long words take from the end of a turn.
         start: Starts a task of the session.
         tell: Tells the session's machine.
@@ -49,14 +49,14 @@ class Listeners:
         self,
         stt: Any,
         grammar: Callable[[Prompt | None], str | None],
-        patience: Patience,
+        timeouts: EngineTimeouts,
         took: Took,
         start: Callable[[Coroutine[Any, Any, None]], asyncio.Task[None]],
         tell: Callable[[Any], None],
     ) -> None:
         self._stt = stt
         self._grammar = grammar
-        self._patience = patience
+        self._timeouts = timeouts
         self._took = took
         self._start = start
         self._tell = tell
@@ -118,7 +118,7 @@ class Listeners:
         pcm = bytes(turn.waiting)
         turn.waiting.clear()
         try:
-            partial = await self._patience.whole(turn.listener.feed(pcm), self._stt.name)
+            partial = await self._timeouts.whole(turn.listener.feed(pcm), self._stt.name)
             self._tell(sig.SoFar(turn.key, partial))
         except Exception as error:
             turn.failure = reason(error)
@@ -129,7 +129,7 @@ class Listeners:
             if turn.listener is None or turn.failure is not None:
                 told = sig.NotRecognised(turn.key, turn.failure or "Nobody listened.")
             else:
-                heard = await self._patience.whole(turn.listener.finish(), self._stt.name)
+                heard = await self._timeouts.whole(turn.listener.finish(), self._stt.name)
                 over.stop()
                 told = sig.Recognised(turn.key, heard.text)
         except Exception as error:

@@ -19,10 +19,11 @@ from rtchat.chunk import WIRE
 from rtchat.protocol import wire
 from rtchat.protocol.server_events import ErrorEvent
 from rtchat.server.clock import REAL
+from rtchat.server.detection import BufferedDetector
 from rtchat.server.dialogue import signals as sig
 from rtchat.server.dialogue.refusals import MISTAKE
 from rtchat.server.dialogue.sound import Rate
-from rtchat.server.ears import Ears
+from rtchat.server.engine_timeouts import EngineTimeouts
 from rtchat.server.engines.base import WordMark, reason
 from rtchat.server.ids import new_id
 from rtchat.server.limits import Limits, minutes
@@ -30,7 +31,6 @@ from rtchat.server.listeners import Listeners
 from rtchat.server.mcp_client import McpClients, McpFailure
 from rtchat.server.metrics import Stopwatch, Took, nobody
 from rtchat.server.pace import Pace
-from rtchat.server.patience import Patience
 from rtchat.server.sending import Sending
 from rtchat.server.tally import Tally
 
@@ -93,9 +93,9 @@ class Live:
         self._judging: dict[str, asyncio.Task[None]] = {}
         self._working: dict[str, list[asyncio.Task[None]]] = {}  # response -> its thinking and speaking
         self._to_say: dict[str, asyncio.Queue[sig.Speak]] = {}
-        self._ears: Ears | None = None
-        self._patience: Patience = getattr(engines, "patience", None) or Patience()
-        self._listeners = Listeners(engines.stt, self._grammar, self._patience, took, self._start, self._feed)
+        self._detector: BufferedDetector | None = None
+        self._timeouts: EngineTimeouts = getattr(engines, "timeouts", None) or EngineTimeouts()
+        self._listeners = Listeners(engines.stt, self._grammar, self._timeouts, took, self._start, self._feed)
         self._mcp = McpClients()
         self._later: set[Handle] = set()
         self._sending = Sending(socket, self._limits, lambda: bool(self._tasks))
@@ -194,8 +194,8 @@ class Live:
             case sig.Prepare():
                 self._prepare(effect)
             case sig.ResetDetector():
-                if self._ears is not None:
-                    self._ears.reset()
+                if self._detector is not None:
+                    self._detector.reset()
             case sig.Listen():
                 self._listeners.hear(effect)
             case sig.Transcribe():
@@ -255,20 +255,20 @@ class Live:
     # --- engines ------------------------------------------------------------------------------------------
 
     async def _detect(self, pcm: bytes) -> None:
-        if self._ears is None:
+        if self._detector is None:
             try:
-                self._ears = Ears(await asyncio.to_thread(self._engines.new_vad))  # loads a model
+                self._detector = BufferedDetector(await asyncio.to_thread(self._engines.new_vad))  # loads a model
             except Exception as error:
                 self._feed(sig.Deaf(reason(error)))
                 return
-        ears = self._ears
+        detector = self._detector
         for at in range(0, len(pcm), DETECTED_AT_ONCE):
             if at:
                 await asyncio.sleep(0)
                 await self._clock.settle(self._at_work)
-            windows = ears.windows(pcm[at : at + DETECTED_AT_ONCE])
+            windows = detector.windows(pcm[at : at + DETECTED_AT_ONCE])
             if windows:
-                self._feed(sig.Detected(tuple(await ears.probabilities(windows))))
+                self._feed(sig.Detected(tuple(await detector.probabilities(windows))))
 
     def _prepare(self, asked: sig.Prepare) -> None:
         # Only engines that take their time have this.
@@ -289,7 +289,7 @@ class Live:
             grammar = self._grammar(asked.prompt)
             stt = self._engines.stt
             hearing = stt.transcribe(asked.pcm, WIRE.rate, language=asked.language, grammar=grammar)
-            heard = await self._patience.whole(hearing, stt.name)
+            heard = await self._timeouts.whole(hearing, stt.name)
             first.stop()
             self._feed(sig.Recognised(asked.key, heard.text))
         except Exception as error:
@@ -314,7 +314,7 @@ class Live:
             first = Stopwatch(self._took, "llm")
             async with (
                 _closing(llm.respond(asked.prompt)) as made,
-                _closing(self._patience.pieces(made, llm.name)) as pieces,
+                _closing(self._timeouts.pieces(made, llm.name)) as pieces,
             ):
                 async for piece in pieces:
                     first.stop()
@@ -368,7 +368,7 @@ class Live:
                 )
                 async with (
                     _closing(speech) as made,
-                    _closing(self._patience.pieces(made, self._engines.tts.name)) as chunks,
+                    _closing(self._timeouts.pieces(made, self._engines.tts.name)) as chunks,
                 ):
                     async for pcm in chunks:
                         if isinstance(pcm, WordMark):

@@ -15,9 +15,9 @@ import rtchat
 from rtchat.server.tally import Tally
 
 if TYPE_CHECKING:
+    from rtchat.server.admission import Admission
     from rtchat.server.client_secrets import ClientSecrets
     from rtchat.server.dialogue.signals import Close
-    from rtchat.server.door import Door
 
 MEDIA_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 ENGINE_BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
@@ -93,12 +93,12 @@ class Metrics:
     What live sessions have counted so far is added when somebody asks; they count for themselves.
 
     Args:
-        door: Who is in.
+        admission: Who is in.
         secrets: The ephemeral keys.
     """
 
-    def __init__(self, door: Door, secrets: ClientSecrets) -> None:
-        self._door = door
+    def __init__(self, admission: Admission, secrets: ClientSecrets) -> None:
+        self._admission = admission
         self._secrets = secrets
         self._sessions: Counter[str] = Counter()
         self._refused: Counter[str] = Counter()
@@ -129,24 +129,26 @@ class Metrics:
 
     def text(self) -> str:
         """All of them, in the text format."""
-        door, now = self._door, Tally()
+        admission, now = self._admission, Tally()
         now.add(self._past)
-        for live in door.live:
+        for live in admission.live:
             now.add(live.tally)
             now.audio_in_s += live.heard_s
         version = {rtchat.__version__: 1}
         events = {"in": now.events_in, "out": now.events_out}
         audio = {"in": now.audio_in_s, "out": now.audio_out_s}
-        capacity = door.capacity
+        capacity = admission.capacity
         parts = [
             _figures("rtchat_info", "gauge", "The server's version.", "version", version),
-            _figures("rtchat_sessions", "gauge", "Sessions now.", "", {"": len(door)}),
+            _figures("rtchat_sessions", "gauge", "Sessions now.", "", {"": len(admission)}),
             *(
                 [_figures("rtchat_sessions_max", "gauge", "Sessions at most.", "", {"": capacity})]
                 if capacity
                 else []
             ),
-            _figures("rtchat_draining", "gauge", "1 when no new sessions are taken.", "", {"": int(door.draining)}),
+            _figures(
+                "rtchat_draining", "gauge", "1 when no new sessions are taken.", "", {"": int(admission.draining)}
+            ),
             _figures("rtchat_client_secrets", "gauge", "Client secrets kept.", "", {"": len(self._secrets)}),
             _figures("rtchat_sessions_total", "counter", "Sessions let in.", "kind", self._sessions),
             _figures("rtchat_refused_total", "counter", "Connections refused.", "reason", self._refused),

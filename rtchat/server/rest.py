@@ -9,9 +9,9 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 
 from rtchat.protocol.server_events import ErrorDetail
+from rtchat.server.admission import RETRY_AFTER_S, Refusal
 from rtchat.server.client_secrets import MAX_BODY
 from rtchat.server.dialogue.refusals import MISTAKE, Rejected
-from rtchat.server.door import RETRY_AFTER_S, Refusal
 
 LOG = logging.getLogger(__name__)
 _STATUS = {

@@ -137,10 +137,10 @@ async def serve(config: ServerConfig, *, engines: registry.Engines | None = None
         look = asyncio.create_task(_look_around(config, used))
         try:
             ended_by = await signals.get()
-            if ended_by is signal.SIGTERM and len(server.door):
-                journal.write("draining", sessions=len(server.door), at_most_seconds=config.limits.drain_s)
-                await _first(server.door.drain(), signals.get())
-                journal.write("drained", sessions_closed=len(server.door))
+            if ended_by is signal.SIGTERM and len(server.admission):
+                journal.write("draining", sessions=len(server.admission), at_most_seconds=config.limits.drain_s)
+                await _first(server.admission.drain(), signals.get())
+                journal.write("drained", sessions_closed=len(server.admission))
             return ended_by
         finally:
             look.cancel()

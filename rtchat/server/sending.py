@@ -7,12 +7,12 @@ from collections.abc import Callable
 
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
-from rtchat.server import unusual
+from rtchat.server import malformed
+from rtchat.server.client_timeouts import ClientTimeouts
 from rtchat.server.dialogue.signals import Close, Cut
 from rtchat.server.hosting import abort
 from rtchat.server.limits import Limits
 from rtchat.server.outbox import Outbox
-from rtchat.server.overdue import Overdue
 
 GOODBYE_S = 2
 """How long a client that does not read may take to read that it is closed."""
@@ -32,7 +32,7 @@ class Sending:
     def __init__(self, socket: WebSocket, limits: Limits, busy: Callable[[], bool]) -> None:
         self._socket = socket
         self._busy = busy
-        self._overdue = Overdue(limits)
+        self._timeouts = ClientTimeouts(limits)
         self._writer: asyncio.Task[None] | None = None
         self._watch: asyncio.Task[None] | None = None
         self.outbox = Outbox(limits.outbox_bytes)
@@ -56,7 +56,7 @@ class Sending:
 
     def heard(self) -> None:
         """A frame of the client came."""
-        self._overdue.heard()
+        self._timeouts.heard()
 
     def left(self, code: int | None) -> None:
         """The client has closed, with this code."""
@@ -77,14 +77,14 @@ class Sending:
                     if self._socket.application_state is not WebSocketState.DISCONNECTED:
                         await self._socket.close(item.code, item.reason)
                     return
-                self._overdue.sending()
+                self._timeouts.sending()
                 if isinstance(item, str):
                     await self._socket.send_text(item)
                 else:
-                    await unusual.send(self._socket, item)
+                    await malformed.send(self._socket, item)
                     if isinstance(item, Cut):
                         return
-                self._overdue.sent(self.outbox.bytes)
+                self._timeouts.sent(self.outbox.bytes)
         except (WebSocketDisconnect, RuntimeError):  # the client has gone; reading ends
             return
         finally:
@@ -93,8 +93,8 @@ class Sending:
     async def _look(self) -> None:
         """Close when the client takes too long."""
         while True:
-            await asyncio.sleep(self._overdue.every_s)
-            verdict = self._overdue.verdict(self.outbox.bytes, busy=self._busy())
+            await asyncio.sleep(self._timeouts.every_s)
+            verdict = self._timeouts.verdict(self.outbox.bytes, busy=self._busy())
             if verdict is None:
                 continue
             self.ended = verdict

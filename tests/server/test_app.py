@@ -12,8 +12,8 @@ from starlette.testclient import TestClient
 from websockets.exceptions import ConnectionClosedError, InvalidStatus
 
 from rtchat.errors import EngineError
+from rtchat.server.admission import Admission
 from rtchat.server.app import Server, new_id
-from rtchat.server.door import Door
 from rtchat.server.engines.base import TextPiece, ToolCall
 from rtchat.server.journal import Journal
 from rtchat.server.limits import Limits
@@ -234,7 +234,7 @@ async def test_there_is_no_call_to_do_anything_with(engines, verb):
 
 
 def test_a_mistake_of_the_server_s_is_told_as_the_api_tells_it(engines, monkeypatch):
-    monkeypatch.setattr(Door, "pool", lambda _: 1 / 0)
+    monkeypatch.setattr(Admission, "pool", lambda _: 1 / 0)
     answer = TestClient(Server(engines).app, raise_server_exceptions=False).get("/v1/pool")
     assert (answer.status_code, answer.json()["error"]["type"]) == (500, "server_error")
 

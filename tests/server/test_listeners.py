@@ -12,8 +12,8 @@ import pytest
 
 from rtchat.chunk import WIRE
 from rtchat.errors import EngineError
+from rtchat.server.engine_timeouts import EngineTimeouts
 from rtchat.server.engines.base import Partial, Transcript
-from rtchat.server.patience import Patience
 from rtchat.server.run import ServerConfig, embedded
 from rtchat.server.staging import scenario
 from rtchat.server.staging.stage import Stage
@@ -193,7 +193,7 @@ async def test_what_breaks_fails_its_turn_and_the_next_is_heard(engines, ears, c
 
 
 async def test_who_stalls_fails_its_turn(engines, ears, connect):
-    engines.patience = Patience(0.1)
+    engines.timeouts = EngineTimeouts(0.1)
     ears.may.clear()
     async with embedded(engines=engines) as url, connect(url) as client:
         await transcribing(client)
@@ -204,7 +204,7 @@ async def test_who_stalls_fails_its_turn(engines, ears, connect):
 
 @pytest.mark.parametrize("end", ["clear", "leave"])
 async def test_what_is_not_wanted_any_more_is_closed(engines, ears, connect, end):
-    engines.patience = Patience(600)
+    engines.timeouts = EngineTimeouts(600)
     ears.may.clear()
     async with embedded(engines=engines) as url:
         async with connect(url) as client:

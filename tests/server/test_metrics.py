@@ -3,9 +3,9 @@
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from rtchat.server.admission import Admission
 from rtchat.server.client_secrets import ClientSecrets
 from rtchat.server.dialogue.signals import Close
-from rtchat.server.door import Door
 from rtchat.server.limits import Limits
 from rtchat.server.metrics import Histogram, Metrics, Stopwatch
 from rtchat.server.tally import Tally
@@ -22,7 +22,7 @@ def read(text):
 
 @pytest.fixture
 def metrics():
-    return Metrics(Door(Limits(max_sessions=7)), ClientSecrets())
+    return Metrics(Admission(Limits(max_sessions=7)), ClientSecrets())
 
 
 def test_an_idle_server(metrics):
@@ -30,7 +30,7 @@ def test_an_idle_server(metrics):
     assert figures[("rtchat_sessions",)] == 0
     assert figures[("rtchat_sessions_max",)] == 7
     assert figures[("rtchat_events_total", "in")] == 0
-    assert "rtchat_sessions_max" not in Metrics(Door(Limits()), ClientSecrets()).text()
+    assert "rtchat_sessions_max" not in Metrics(Admission(Limits()), ClientSecrets()).text()
 
 
 def test_what_happened(metrics):

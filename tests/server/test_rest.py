@@ -6,8 +6,8 @@ import pytest
 
 from rtchat.protocol.server_events import ErrorDetail
 from rtchat.server import rest
+from rtchat.server.admission import Refusal
 from rtchat.server.dialogue.refusals import MISTAKE, Rejected
-from rtchat.server.door import Refusal
 
 FULL = Refusal("full", "This server is full.")
 

@@ -22,7 +22,7 @@ async def test_a_slow_reader_is_told_why(engines, monkeypatch):
             for _ in range(40):  # 40 MB; more than the buffers of both sides hold
                 await client.send('{"type":"conversation.item.retrieve","item_id":"loud"}')
             async with asyncio.timeout(60):
-                while not any(live.ended.code == 1008 for live in server.door.live):  # noqa: ASYNC110
+                while not any(live.ended.code == 1008 for live in server.admission.live):  # noqa: ASYNC110
                     await asyncio.sleep(0.02)
             retrieved = 0
             with pytest.raises(websockets.ConnectionClosedError):

@@ -9,6 +9,7 @@ from importlib.util import find_spec
 from inspect import isawaitable
 from typing import Any
 
+from rtchat.server.engine_timeouts import EngineTimeouts
 from rtchat.server.engines import finding, smart_turn
 from rtchat.server.engines.apertium import ApertiumTranslator, TranslatingAssistant
 from rtchat.server.engines.assistant import RuleAssistant
@@ -26,7 +27,6 @@ from rtchat.server.engines.espeak import EspeakTextToSpeech
 from rtchat.server.engines.silero_batch import SileroSessions
 from rtchat.server.engines.sphinx import SphinxSpeechToText
 from rtchat.server.engines.tone import ToneTextToSpeech
-from rtchat.server.patience import Patience
 
 
 def local_now() -> datetime:
@@ -84,7 +84,7 @@ class Engines:
         tts: Speaks.
         translator: Translates.
         end_of_turn: Tells whether a pause is an end, for semantic_vad; None to go by the words.
-        patience: How long a session waits for them.
+        timeouts: How long a session waits for them.
     """
 
     new_vad: Callable[[], VoiceActivityDetector]
@@ -93,7 +93,7 @@ class Engines:
     tts: TextToSpeech
     translator: Translator
     end_of_turn: EndOfTurn | None = None
-    patience: Patience = field(default_factory=Patience)
+    timeouts: EngineTimeouts = field(default_factory=EngineTimeouts)
 
     async def check(self) -> list[str]:
         """What does not work now, a sentence for each engine that says so."""
@@ -130,7 +130,7 @@ def build(
         tts=finding.find("tts", TTSS, tts, options)(),
         translator=translator,
         end_of_turn=_end_of_turn(end_of_turn, options),
-        patience=Patience.of(options.timeout_s),
+        timeouts=EngineTimeouts.of(options.timeout_s),
     )
 
 

@@ -1,7 +1,7 @@
 """A server that speaks OpenAI's HTTP shapes (Ollama, llama.cpp, LM Studio, vLLM, speaches, …), as engines reach it.
 
 Addresses, keys, and the sentences for all that can go wrong between here and there. How long an answer may take is
-not decided here: a session waits for every engine in the same way (`rtchat.server.patience`).
+not decided here: a session waits for every engine in the same way (`rtchat.server.engine_timeouts`).
 """
 
 from __future__ import annotations

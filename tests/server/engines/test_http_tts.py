@@ -8,10 +8,10 @@ from pydantic import TypeAdapter
 from starlette.responses import JSONResponse
 
 from rtchat.errors import EngineError
+from rtchat.server.engine_timeouts import EngineTimeouts
 from rtchat.server.engines.http_stt import in_wav
 from rtchat.server.engines.http_tts import HttpTextToSpeech, Sound
 from rtchat.server.engines.upstream import Upstream
-from rtchat.server.patience import Patience
 from rtchat.server.run import ServerConfig, build, embedded
 
 RAMP = np.arange(2400, dtype="<i2").tobytes()
@@ -84,7 +84,7 @@ def test_a_wav_of_another_rate_and_two_channels_without_a_size():
 
 async def test_an_interruption_cuts_the_connection(stack, engines, connect):
     stack.sound = [bytes(48_000), "stall"]
-    engines.patience = Patience(600)
+    engines.timeouts = EngineTimeouts(600)
     engines.tts = build(ServerConfig(tts=stack.url)).tts
     async with embedded(engines=engines) as url, connect(url) as client:
         await client.send("response.create")

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from rtchat.server.engines.base import VoiceActivityDetector
 
 
-class Ears:
+class BufferedDetector:
     """A detector with the sound that it is still to hear."""
 
     def __init__(self, detector: VoiceActivityDetector) -> None:

@@ -15,7 +15,7 @@ _HINT = "Look at what keeps it busy, or wait longer with --engine-timeout."
 
 
 @dataclass(frozen=True, slots=True)
-class Patience:
+class EngineTimeouts:
     """Seconds that an engine may take.
 
     Attributes:
@@ -27,7 +27,7 @@ class Patience:
     between_s: float = 15.0
 
     @classmethod
-    def of(cls, first_s: float) -> Patience:
+    def of(cls, first_s: float) -> EngineTimeouts:
         """Half of that between two pieces."""
         return cls(first_s, first_s / 2)
 

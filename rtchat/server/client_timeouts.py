@@ -12,7 +12,7 @@ LOOKS = 4
 """Looks within the shortest time that is waited."""
 
 
-class Overdue:
+class ClientTimeouts:
     """Told what happens on a socket, says when it has been enough.
 
     Args:

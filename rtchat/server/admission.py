@@ -1,4 +1,4 @@
-"""The door: how many are in, whether anybody else may come, and who is turned away before the upgrade."""
+"""Admission: how many sessions there are, whether another may come, and who is turned away before the upgrade."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Visit:
 
     Attributes:
         kind: `realtime`, `transcription` or `translation`.
-        began: When it came, by the door's clock.
+        began: When it came, by the clock of `Admission`.
         model: Its model, once that is known.
         live: Its session, once it has been let in.
     """
@@ -43,7 +43,7 @@ class Visit:
     live: Live | None = None
 
 
-class Door:
+class Admission:
     """Counts who is in.
 
     Args:
