@@ -11,7 +11,7 @@ from rtchat.errors import EngineError
 
 T = TypeVar("T")
 
-_HINT = "Look at what keeps it busy, or wait longer with --engine-timeout."
+_HINT = "Look at what keeps it busy, or wait longer with `rtchat serve --engine-timeout`."
 
 
 @dataclass(frozen=True, slots=True)
