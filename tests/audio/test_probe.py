@@ -20,6 +20,7 @@ SHORT = SOUND.samples[SOUND.sweep.start : SOUND.sweep.start + RATE // 2]
 
 
 @pytest.mark.slow
+@pytest.mark.alone
 async def test_the_echo_of_a_room_is_measured(pulse, late):
     with live_room(pulse, Room(3, shape=Shape(delay_ms=20, rt60=0.25, echo_db=-15, noise_dbfs=-60))):
         take = await probe(SOUND.samples)

@@ -81,6 +81,7 @@ def measured(pulse):
 
 @sound
 @slow
+@pytest.mark.alone
 def test_the_echo_of_a_room_is_measured_as_another_measurement_finds_it(rtchat, pulse, tmp_path):
     began = time.monotonic()
     rtchat("doctor", "--json", "--no-sound", *LOCAL)
