@@ -5,7 +5,7 @@ What a config file or the environment says is for all sessions, and may wait for
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -44,11 +44,13 @@ def check(settings: Settings, mode: Mode, mode_parts: Parts, where: str, profile
     Raises:
         UsageError: It contradicts itself.
     """
-    _engine(settings, where)
+    flags = _flags(settings)
+    _engine(settings, flags, where)
     for row in _rows(mode, mode_parts):
-        if not row.counts and (given := _flags(settings, *row.names)):
+        given = [flags[name] for name in row.names if name in flags]
+        if given and not row.counts:
             raise UsageError(f"{given[0]} is about {row.about}, and rtchat {mode} has none.", hint=row.hint)
-    _eagerness(settings, profile)
+    _eagerness(settings, flags, profile)
     _one_file(settings, mode_parts)
 
 
@@ -70,13 +72,13 @@ def _rows(mode: Mode, mode_parts: Parts) -> Iterator[_Row]:
     yield _Row(mode_parts.output is not Output.NONE, ("llm", "llm_model"), "a model that answers", talking)
 
 
-def _engine(settings: Settings, where: str) -> None:
+def _engine(settings: Settings, flags: Mapping[str, str], where: str) -> None:
     """A flag about the embedded server's engine means nothing elsewhere.
 
     Raises:
         UsageError: There is one, and nothing that it is about.
     """
-    given = _flags(settings, "llm", "llm_model")
+    given = [flags[name] for name in ("llm", "llm_model") if name in flags]
     if given and where != "local":
         to = {"openai": "OpenAI", "azure": "Azure"}.get(where, "another server")
         raise UsageError(
@@ -90,14 +92,14 @@ def _engine(settings: Settings, where: str) -> None:
         )
 
 
-def _eagerness(settings: Settings, profile: Profile | None) -> None:
+def _eagerness(settings: Settings, flags: Mapping[str, str], profile: Profile | None) -> None:
     """Only turns that are ended by what was said are ended more or less eagerly.
 
     Raises:
         UsageError: Something else ends them.
     """
     vad = settings.vad or (profile.turn_taking.vad if profile else "server")
-    if vad != "semantic" and _flags(settings, "eagerness"):
+    if vad != "semantic" and "eagerness" in flags:
         ends = {"off": "you end them"}.get(vad, "silence ends them")
         raise UsageError(
             f"--eagerness is about turns that end with what was said, and here {ends}.",
@@ -120,10 +122,9 @@ def _one_file(settings: Settings, mode_parts: Parts) -> None:
         )
 
 
-def _flags(settings: Settings, *names: str) -> list[str]:
-    """Those of these settings that the command line gave, as it gave them."""
-    sources = {row.name: row.source for row in settings.explain()}
-    return [sources[name] for name in names if sources[name].startswith("--")]
+def _flags(settings: Settings) -> dict[str, str]:
+    """The settings that the command line gave, each as it gave it."""
+    return {row.name: row.source for row in settings.explain() if row.source.startswith("--")}
 
 
 def _same_file(one: Path, other: Path) -> bool:
