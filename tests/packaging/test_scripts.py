@@ -97,3 +97,64 @@ def test_without_python_it_says_what_to_install_and_prints_nothing(clone: Path) 
     assert (done.stdout, done.returncode) == ("", 1)
     assert "needs Python 3.11 to 3.14 with its venv module, and could not install it." in done.stderr
     assert "sudo apt-get install python3 python3-venv" in done.stderr
+
+
+@pytest.fixture
+def suite(clone: Path) -> Path:
+    """A clone that counts as set up for its tests; pytest is the real one, and every other check passes."""
+    programs = clone / ".venv" / "bin"
+    for name in ("ruff", "mypy", "lint-imports"):
+        write_program(programs / name, "#!/bin/sh\n")
+    write_program(programs / "pytest", f'#!/bin/sh\nexec {sys.executable} -m pytest "$@"\n')
+    write_program(programs / "python", f'#!/bin/sh\nexec {sys.executable} "$@"\n')
+    shutil.copy(clone / ".venv" / ".set-up-run", clone / ".venv" / ".set-up-test")
+    (clone / ".venv-clients").mkdir()
+    (clone / ".venv-clients" / ".set-up").write_text("4294967295 0\n")  # the sum of nothing: it has no such tests
+    (clone / "tests").mkdir()
+    return clone
+
+
+PASSES = "def test_it(): pass\n"
+FAILS = "def test_it(): assert False\n"
+FAILS_ONCE = """from pathlib import Path
+
+def test_it():
+    been = Path(__file__).with_suffix(".been")
+    assert been.exists() or been.write_text("")
+"""
+
+
+def test_all_that_is_checked_passes(suite: Path) -> None:
+    (suite / "tests" / "test_one.py").write_text(PASSES)
+    done = run(suite / "script" / "test")
+    assert done.returncode == 0
+    assert "1 passed" in done.stdout
+    assert "UNSTEADY" not in done.stderr
+
+
+def test_a_test_that_fails_by_itself_too_has_failed(suite: Path) -> None:
+    (suite / "tests" / "test_one.py").write_text(PASSES)
+    (suite / "tests" / "test_two.py").write_text(FAILS)
+    done = run(suite / "script" / "test")
+    assert done.returncode == 1
+    assert "1 failed, 1 passed" in done.stdout
+    assert "failed:\n    pytest -n" in done.stderr
+    assert "UNSTEADY" not in done.stderr
+
+
+def test_a_test_that_fails_at_first_and_passes_by_itself_is_told(suite: Path) -> None:
+    (suite / "tests" / "test_one.py").write_text(PASSES)
+    (suite / "tests" / "test_two.py").write_text(FAILS_ONCE)
+    done = run(suite / "script" / "test")
+    assert done.returncode == 0
+    assert "failed at first and passed by themselves:\n    tests/test_two.py::test_it\n" in done.stderr
+
+
+def test_a_suite_that_cannot_be_read_has_failed(suite: Path) -> None:
+    (suite / "tests" / "test_one.py").write_text("import nothing_of_that_name\n")
+    done = run(suite / "script" / "test")
+    assert done.returncode == 1
+
+
+def test_a_suite_without_a_test_has_failed(suite: Path) -> None:
+    assert run(suite / "script" / "test").returncode == 1
