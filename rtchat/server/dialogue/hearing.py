@@ -65,14 +65,15 @@ class Hearing:
         situation = self.situation() if first else None
         return [Listen(key, pcm, self._context.settings.input_language, situation)]
 
-    def give_up(self, *, item: bool = False) -> list[Effect]:
-        """What was listened to will be no turn; or (`item`) one of other sound, which is heard again as a whole."""
+    def give_up(self) -> list[Effect]:
+        """What is listened to need not be listened to any more; if it becomes a turn, all of it is heard again."""
         key, self.listened = self.listened, None
-        if key is None:
-            return []
-        if not item:
-            self._told.pop(key, None)
-        return [Abandon(key)]
+        return [Abandon(key)] if key else []
+
+    def forget(self, item_id: str) -> list[Effect]:
+        """The turn that was to have that id will not be."""
+        self._told.pop(item_id, None)
+        return self.give_up()
 
     def so_far(self, result: SoFar) -> list[Effect]:
         """More of a turn was heard, which need not be over."""

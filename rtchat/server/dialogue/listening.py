@@ -63,7 +63,7 @@ class Listening:
         self._detection: ServerVad | SemanticVad | None = None
         self._segmenter: Segmenter | None = None
         self._pause: Pause | None = None  # under semantic_vad
-        self._item_id = ""  # of the turn being spoken
+        self._item_id = ""  # of the turn to come, once the client may know it
         self._started_ms = 0
         self._listened_ms = 0.0  # as far as the recogniser was given it
         self._idle_from: int | None = None  # position from which silence is counted
@@ -77,7 +77,7 @@ class Listening:
         self._detection = detection
         if detection is None:
             self._segmenter = None
-            return self.hearing.give_up()
+            return self.hearing.give_up()  # the turn stays, with the id that was told; the client ends it
         if self._segmenter is None:
             return [*self.hearing.give_up(), *self._start_detecting(detection)]
         self._segmenter = self._segmenter.changed(detection)
@@ -113,8 +113,7 @@ class Listening:
         """Nobody but the client ends this turn, and it is all that is pending."""
         if not self._context.listens or self.hearing.listened:
             return self.hearing.listen(self._item_id, pcm)
-        self._item_id = self._context.new_id("item")
-        return self.hearing.listen(self._item_id, self._buffer.pending())
+        return self.hearing.listen(self._coming(), self._buffer.pending())
 
     def _listen(self, until_ms: float) -> list[Effect]:
         """The turn that the detector heard begin, as far as it has come."""
@@ -128,7 +127,7 @@ class Listening:
         """Forget what was appended."""
         self._buffer.clear()
         cleared: list[Effect] = [self._context.emit(ev.InputAudioCleared)]
-        cleared += [*self._go_on(), *self.hearing.give_up()]
+        cleared += [*self._go_on(), *self.hearing.forget(self._taken())]
         if self._segmenter and self._detection:
             return cleared + self._start_detecting(self._detection)
         return cleared
@@ -146,13 +145,11 @@ class Listening:
                 "Error committing input audio buffer: buffer too small. Expected at least 100ms of audio, but "
                 f"buffer only has {pending:.2f}ms of audio.",
             )
-        speaking = self._segmenter.speaking if self._segmenter else self.hearing.listened is not None
-        item_id = self._item_id if speaking else self._context.new_id("item")
         went_on = self._go_on()
         if self._segmenter:
             self._segmenter.rest()
-            went_on += self.hearing.give_up(item=True)  # all that is pending is more than the detector heard
-        return [*went_on, *self._turn(item_id, self._buffer.take_pending())]
+            went_on += self.hearing.give_up()  # all that is pending is more than the detector heard
+        return [*went_on, *self._turn(self._taken(), self._buffer.take_pending())]
 
     def detected(self, probability: float) -> tuple[Happening, list[Effect]]:
         """One window: what happened to the turn, and what follows from it."""
@@ -160,10 +157,9 @@ class Listening:
             return "", []
         found = self._segmenter.feed(probability)
         if isinstance(found, Started):
-            self._item_id = self._context.new_id("item")
             self._started_ms = self._listened_ms = found.at_ms
             self._idle_from = None
-            started = self._context.emit(ev.SpeechStarted, audio_start_ms=found.at_ms, item_id=self._item_id)
+            started = self._context.emit(ev.SpeechStarted, audio_start_ms=found.at_ms, item_id=self._coming())
             return "started", [started, *self._listen(self._segmenter.position_ms)]
         listened = self._listen(self._segmenter.position_ms) if self.hearing.listened else []
         happened, effects = self._followed(found)
@@ -179,7 +175,7 @@ class Listening:
             stopped = self._context.emit(ev.SpeechStopped, audio_end_ms=found.at_ms, item_id=self._item_id)
             sound = self._buffer.take(self._started_ms, found.at_ms)
             self._pause = self._idle_from = None
-            return "stopped", [stopped, *self._turn(self._item_id, sound)]
+            return "stopped", [stopped, *self._turn(self._taken(), sound)]
         if not self._segmenter.speaking:
             self._buffer.forget_before(self._buffer.total_ms - KEPT_MS)
             return self._idle()
@@ -206,6 +202,16 @@ class Listening:
     def answering(self) -> None:
         """A response is under way: nobody is silent."""
         self._idle_from = None
+
+    def _coming(self) -> str:
+        """The id of the turn to come: once it was told, that turn keeps it, whoever ends it."""
+        self._item_id = self._item_id or self._context.new_id("item")
+        return self._item_id
+
+    def _taken(self) -> str:
+        """The same, for the turn that is there now; the next one has another."""
+        item_id, self._item_id = self._coming(), ""
+        return item_id
 
     def _paused(self, at_ms: int) -> list[Effect]:
         sound = self._buffer.peek(self._started_ms, at_ms)
@@ -259,7 +265,7 @@ class Listening:
             return "", []
         self._idle_from = None
         context = self._context
-        item_id = context.new_id("item")
+        item_id = self._taken()
         timeout = context.emit(ev.InputAudioTimeout, audio_start_ms=since, audio_end_ms=now, item_id=item_id)
         note = MessageItem(
             id=context.new_id("item"),

@@ -227,10 +227,21 @@ def test_switching_turn_detection_gives_up_what_was_listened_to(listened, of_typ
     off = talk.update(audio={"input": {"turn_detection": None}})
     assert of_type(off, sig.Abandon).key == item
     talk.append(100)
-    (other,) = talk.given
-    assert len(talk.given[other]) == (10 * 32 + 100) * MS  # all that is pending
+    assert {key: len(sound) for key, sound in talk.given.items()} == {item: (10 * 32 + 100) * MS}  # all pending
     on = talk.update(audio={"input": {"turn_detection": {"type": "server_vad"}}})
-    assert of_type(on, sig.Abandon).key == other
+    assert of_type(on, sig.Abandon).key == item
+
+
+def test_words_told_of_a_turn_count_when_it_is_ended_by_another(listened, of_type):
+    talk = listened()
+    talk.transcription("gpt-live-transcribe", turn_detection=None)
+    talk.append(200)
+    (item,) = talk.given
+    talk.so_far("hello")
+    talk.transcription("gpt-live-transcribe", turn_detection={"type": "server_vad"})
+    assert of_type(talk.send("input_audio_buffer.commit"), "input_audio_buffer.committed")["item_id"] == item
+    told = talk.tell(sig.Recognised(item, "hello there"))
+    assert [event["delta"] for event in told if event["type"] == f"{KIND}.delta"] == [" there"]
 
 
 def test_words_without_sound_after_them_say_nothing_of_a_pause(listened, names):

@@ -258,6 +258,34 @@ def test_windows_detected_after_detection_was_switched_off(talk):
     assert talk.tell(sig.Detected((0.9, 0.9, 0.9))) == []
 
 
+def test_detection_switched_off_in_mid_speech_leaves_the_turn_with_the_id_that_was_told(talk, names, of_type):
+    (started,) = talk.hear(*[0.9] * 5)
+    talk.update(audio={"input": {"turn_detection": None}})
+    events = talk.send("input_audio_buffer.commit")
+    assert names(events) == [*TURN[1:], "Transcribe"]
+    assert events[0]["item_id"] == started["item_id"]
+    talk.append(100)
+    assert talk.send("input_audio_buffer.commit")[0]["item_id"] != started["item_id"]
+
+
+def test_detection_switched_off_and_on_in_mid_speech_tells_of_the_same_turn(talk, of_type):
+    (started,) = talk.hear(*[0.9] * 5)
+    talk.update(audio={"input": {"turn_detection": None}})
+    talk.update(audio={"input": {"turn_detection": {"type": "server_vad"}}})
+    events = talk.speak()
+    for kind in ("speech_started", "speech_stopped", "committed"):
+        assert of_type(events, f"input_audio_buffer.{kind}")["item_id"] == started["item_id"]
+    assert talk.hear(0.9, 0.9)[0]["item_id"] != started["item_id"]
+
+
+def test_an_id_that_was_told_is_gone_with_what_was_cleared(talk):
+    (started,) = talk.hear(*[0.9] * 5)
+    talk.update(audio={"input": {"turn_detection": None}})
+    talk.send("input_audio_buffer.clear")
+    talk.append(100)
+    assert talk.send("input_audio_buffer.commit")[0]["item_id"] != started["item_id"]
+
+
 def test_new_rules_in_the_middle_of_speech(talk, names):
     talk.hear(0.9, 0.9)
     talk.update(audio={"input": {"turn_detection": {"type": "server_vad", "silence_duration_ms": 100}}})
