@@ -93,9 +93,10 @@ class Store:
         """The entry of that id."""
         return self._by_id.get(item_id)
 
-    def first_id(self) -> str | None:
-        """The id of the first item."""
-        return self._entries[0].id if self._entries else None
+    def begins_with_user(self, item_id: str) -> bool:
+        """That item is the conversation's first, and a message of the user's."""
+        first = self._entries[0] if self._entries else None
+        return first is not None and first.id == item_id and getattr(first.item, "role", None) == "user"
 
     def last_id(self) -> str | None:
         """The id of the last item."""

@@ -205,8 +205,8 @@ class Answer:
         events: list[Event] = []
         if self.plan.in_conversation:
             previous = self._store.previous_id(entry.id)
-            if previous == self._store.first_id():
-                previous = None  # recorded, in every session, of the first generated item after a single other
+            if previous is not None and self._store.begins_with_user(previous):
+                previous = None  # recorded, in every session, of the first generated item after a single message
             events.append(self._event(ev.ItemDone, previous_item_id=previous, item=entry.item))
         done = self._event(ev.OutputItemDone, response_id=self.id, output_index=output_index, item=entry.item)
         return [*events, done]

@@ -188,6 +188,18 @@ def test_telephone_sound(talk, begin, names):
     assert set(sound) == {0xFF}
 
 
+def test_a_conversation_that_begins_with_an_answer_names_it_as_the_previous_item_of_the_next(talk, of_type):
+    def generated(piece):
+        think = of_type(talk.send("response.create", response={"output_modalities": ["text"]}), sig.Think)
+        events = talk.tell(sig.Thought(think.response_id, piece)) + talk.tell(sig.ThoughtEnded(think.response_id))
+        added, done = (of_type(events, f"conversation.item.{kind}") for kind in ("added", "done"))
+        return added["previous_item_id"], done["previous_item_id"], done["item"]["id"]
+
+    before, before_again, first = generated(TextPiece("Welcome."))
+    assert before is before_again is None
+    assert generated(ToolCall("look", "{}"))[:2] == (first, first)
+
+
 def test_the_recorded_quirk_of_the_first_answers_previous_item(talk, begin, of_type):
     previous = []
     for _ in range(2):
