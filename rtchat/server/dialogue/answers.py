@@ -11,6 +11,7 @@ from rtchat.protocol.items import FunctionCallItem, FunctionCallOutputItem
 from rtchat.server.dialogue.checks import Rejected
 from rtchat.server.dialogue.mcp_calls import McpCalls
 from rtchat.server.dialogue.plan import Plan
+from rtchat.server.dialogue.refusals import voice_is_fixed
 from rtchat.server.dialogue.response import Answer, Status
 from rtchat.server.dialogue.signals import (
     Abort,
@@ -83,7 +84,9 @@ class Answers:
         context = self._context
         if context.settings.kind != "realtime":
             raise Rejected("invalid_value", "A transcription session gives no responses.", "type")
-        plan = Plan.of(context.settings.realtime, params)
+        plan = Plan.of(context.settings.realtime, params, context.fixed_voice)
+        if _voice(params) not in (None, plan.voice):
+            raise voice_is_fixed()
         if plan.in_conversation and self.active:
             if self._next is None and any(context.store.answered(call) for call in self.active.calls):
                 # Recorded: asked for after the call's result but before `response.done`, it is begun after that.
@@ -208,6 +211,7 @@ class Answers:
                 continue
             effects += [Emit(event) for event in answer.add_text(text)]
             if plan.modality == "audio":
+                self._context.first_voice = self._context.first_voice or plan.voice
                 language = spoken_language(self._context.model)
                 effects.append(Speak(answer.id, spoken(text.strip()), plan.voice_name, plan.speed, language))
         return effects
@@ -275,6 +279,10 @@ class Answers:
             return effects + self.create(asked)
         except Rejected as rejected:
             return [*effects, self._context.error(rejected)]
+
+
+def _voice(params: ResponseParams) -> Any:
+    return params.audio.output.voice if params.audio and params.audio.output else None
 
 
 def spoken_language(model: str) -> str:

@@ -28,6 +28,7 @@ class Context:
         listens: The recogniser hears turns while they are spoken.
         store: Its items.
         mcp: The MCP servers that the client named.
+        first_voice: In which the assistant first spoke, in the conversation or beside it; None before that.
     """
 
     settings: Settings
@@ -38,6 +39,7 @@ class Context:
     store: Store = field(default_factory=Store)
     no_mcp: InitVar[str | None] = None
     mcp: McpServers = field(init=False)
+    first_voice: Any = None
 
     def __post_init__(self, no_mcp: str | None) -> None:
         self.mcp = McpServers(self.store, self.new_id, no_mcp)
@@ -49,6 +51,13 @@ class Context:
     def error(self, rejected: Rejected) -> Emit:
         """A refusal as the API tells it."""
         return self.emit(ErrorEvent, error=rejected.detail())
+
+    @property
+    def fixed_voice(self) -> Any:
+        """The only voice that may be named from now on: a session has one once there is sound of it (docs)."""
+        if self.first_voice is None and any(entry.assistant_audio for entry in self.store):
+            return self.settings.voice
+        return self.first_voice
 
     def offers(self, plan: Plan) -> list[Offer]:
         """The tools of MCP servers that this response may call."""

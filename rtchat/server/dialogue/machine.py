@@ -181,10 +181,9 @@ class Dialogue:
 
     def _update(self, event: ask.SessionUpdate) -> list[Effect]:
         context = self._context
-        spoken = any(entry.assistant_audio for entry in context.store)
         tools = event.session.tools if isinstance(event.session, RealtimeSession) else None
         context.mcp.check(tools, "session.tools")
-        context.settings.update(event.session, assistant_audio=spoken)
+        context.settings.update(event.session, voice_fixed=context.fixed_voice is not None)
         before, after = context.mcp.configure(tools) if tools is not None else ([], [])
         updated = context.emit(ev.SessionUpdated, session=context.settings.session)
         return [*self._listening.configure(), *before, updated, *after]

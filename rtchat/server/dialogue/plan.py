@@ -41,8 +41,8 @@ class Plan:
     mcp_choice: ToolChoiceMcp | None = None
 
     @classmethod
-    def of(cls, session: RealtimeSession, params: ResponseParams) -> Plan:
-        """The session's settings, then the response's."""
+    def of(cls, session: RealtimeSession, params: ResponseParams, voice: Any = None) -> Plan:
+        """The session's settings, then the response's; `voice` is the one that it must have."""
         assert session.audio is not None and session.audio.output is not None
         out = session.audio.output
         over = params.audio.output if params.audio and params.audio.output else ResponseAudioOutput()
@@ -53,7 +53,7 @@ class Plan:
         return cls(
             instructions=session.instructions or "" if params.instructions is None else params.instructions,
             modality=modalities[0],
-            voice=over.voice or out.voice,
+            voice=voice or over.voice or out.voice,
             format=over.format or out.format,
             speed=out.speed or 1.0,
             max_output_tokens=params.max_output_tokens or session.max_output_tokens or "inf",

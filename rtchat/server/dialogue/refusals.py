@@ -72,6 +72,11 @@ def expired(sentence: str) -> Rejected:
     return Rejected("session_expired", sentence)
 
 
+def voice_is_fixed() -> Rejected:
+    """The refusal of another voice once the assistant has spoken (captured)."""
+    return Rejected("cannot_update_voice", "Cannot update a conversation's voice if assistant audio is present.")
+
+
 def event_id_of(raw: dict[str, Any]) -> str | None:
     """The client's name for its event, where it gave one."""
     given = raw.get("event_id")

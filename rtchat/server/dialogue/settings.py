@@ -7,7 +7,7 @@ from typing import Any, Literal
 from pydantic import TypeAdapter
 
 from rtchat.protocol.config import AudioPcm, RealtimeSession, SemanticVad, ServerVad, TranscriptionSession
-from rtchat.server.dialogue.checks import Rejected
+from rtchat.server.dialogue.refusals import Rejected, voice_is_fixed
 
 Kind = Literal["realtime", "transcription"]
 
@@ -69,12 +69,12 @@ class Settings:
         self._server_vad = {**_SERVER_VAD, **self._values["audio"]["input"]["turn_detection"]}
         self._parse()
 
-    def update(self, session: RealtimeSession | TranscriptionSession, *, assistant_audio: bool) -> None:
+    def update(self, session: RealtimeSession | TranscriptionSession, *, voice_fixed: bool) -> None:
         """Take an update, whole or not at all.
 
         Args:
             session: What the client asked for.
-            assistant_audio: The assistant has spoken, so its voice is fixed.
+            voice_fixed: The assistant has spoken.
 
         Raises:
             Rejected: The session cannot be changed like that.
@@ -87,9 +87,8 @@ class Settings:
         if self.kind == "realtime" and changes.get("model") not in (None, self._values["model"]):
             raise Rejected("invalid_value", "The model of a session cannot be changed.", "session.model")
         wanted = _merged(self._values, {k: v for k, v in changes.items() if k not in _READ_ONLY}, self._server_vad)
-        if assistant_audio and wanted["audio"]["output"]["voice"] != self._values["audio"]["output"]["voice"]:
-            message = "Cannot update a conversation's voice if assistant audio is present."
-            raise Rejected("cannot_update_voice", message)
+        if voice_fixed and wanted["audio"]["output"]["voice"] != self._values["audio"]["output"]["voice"]:
+            raise voice_is_fixed()
         if self.kind == "transcription":
             _only_transcribing(wanted["audio"]["input"], changes)
         self._values = wanted
@@ -103,6 +102,12 @@ class Settings:
         """The conversation's session."""
         assert isinstance(self.session, RealtimeSession)
         return self.session
+
+    @property
+    def voice(self) -> Any:
+        """The assistant's; None in a transcription session."""
+        out = self.session.audio.output if isinstance(self.session, RealtimeSession) and self.session.audio else None
+        return out.voice if out else None
 
     @property
     def turn_detection(self) -> ServerVad | SemanticVad | None:

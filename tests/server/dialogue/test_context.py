@@ -76,7 +76,7 @@ def test_the_language_model_is_given_the_plan_and_what_was_said(context):
 
 def test_without_wishes_of_its_own_a_response_has_the_sessions(context):
     session = RealtimeSession(instructions="Be brief.", tools=[WEATHER])
-    context.settings.update(session, assistant_audio=False)
+    context.settings.update(session, voice_fixed=False)
     prompt = context.prompt(Plan.of(context.settings.realtime, ResponseParams()), [])
     assert (prompt.instructions, prompt.tools, prompt.tool_choice) == ("Be brief.", [WEATHER], "auto")
 

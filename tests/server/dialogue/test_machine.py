@@ -90,6 +90,44 @@ def test_the_voice_is_fixed_once_it_was_heard(talk, of_type, voice):
     assert updated["session"]["audio"]["output"]["speed"] == 1.2
 
 
+@pytest.mark.parametrize("heard", ["session", "response", "beside"])
+@pytest.mark.parametrize("beside", [{}, {"conversation": "none"}])
+def test_a_response_may_name_no_other_voice_either(talk, of_type, heard, beside):
+    def asked(voice, **more):
+        return talk.send("response.create", response={"audio": {"output": {"voice": voice}}, **more})
+
+    talk.update(audio={"output": {"voice": "ash" if heard == "session" else "coral"}})
+    first = asked("ash", **({"conversation": "none"} if heard == "beside" else {}))
+    second = asked("sage", conversation="none")  # nobody has spoken yet
+    answer, other = (of_type(begun, sig.Think).response_id for begun in (first, second))
+    for speaking in (answer, other):
+        talk.tell(sig.Thought(speaking, TextPiece("Hello.", whole=True)))
+    talk.send("response.cancel", response_id=answer)
+    for voice in ("cedar", {"id": "voice_1"}):
+        (error,) = asked(voice, **beside)
+        assert error["error"]["code"] == "cannot_update_voice"
+        assert error["error"]["message"] == "Cannot update a conversation's voice if assistant audio is present."
+    (error,) = talk.update(audio={"output": {"voice": "cedar"}})
+    assert error["error"]["code"] == "cannot_update_voice"
+    for again in (asked("ash", **beside), talk.send("response.create", response={"conversation": "none"})):
+        assert of_type(again, "response.created")["response"]["audio"]["output"]["voice"] == "ash"
+
+
+def test_a_restored_answer_fixes_the_voice_of_the_session(talk, of_type):
+    item = {"type": "message", "role": "assistant", "content": [{"type": "output_audio", "transcript": "Hello."}]}
+    talk.send("conversation.item.create", item=item)
+    (error,) = talk.send("response.create", response={"audio": {"output": {"voice": "cedar"}}})
+    assert error["error"]["code"] == "cannot_update_voice"
+    assert of_type(talk.send("response.create", response={"audio": {"output": {"voice": "marin"}}}), sig.Think)
+
+
+def test_a_transcription_session_has_no_voice_to_fix(new_talk, names):
+    talk = new_talk(kind="transcription", model="")
+    item = {"type": "message", "role": "assistant", "content": [{"type": "output_audio", "transcript": "Hello."}]}
+    talk.send("conversation.item.create", item=item)
+    assert names(talk.update(type="transcription", include=[])) == ["session.updated"]
+
+
 def test_a_custom_voice_is_told_back_and_the_default_one_speaks(talk, of_type):
     custom = {"id": "voice_1234"}
     (updated,) = talk.update(audio={"output": {"voice": custom}})
