@@ -106,8 +106,10 @@ class Settings:
     @property
     def voice(self) -> Any:
         """The assistant's; None in a transcription session."""
-        out = self.session.audio.output if isinstance(self.session, RealtimeSession) and self.session.audio else None
-        return out.voice if out else None
+        if self.kind == "transcription":
+            return None
+        assert self.realtime.audio is not None and self.realtime.audio.output is not None
+        return self.realtime.audio.output.voice
 
     @property
     def turn_detection(self) -> ServerVad | SemanticVad | None:
