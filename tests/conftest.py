@@ -26,6 +26,7 @@ def _load(name: str):
 
 _pulse = _load("private_pulse")
 _load("rooms")
+_load("stock_clients")
 _load("live_room")
 _load("noises")
 _load("rough_frames")

@@ -16,11 +16,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 import soxr
+import stock_clients
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
-# Their packages want other versions of what rtchat uses: script/test makes them an environment of their own.
-PLACE = ROOT / ".venv-clients"
 KEY = "sk-of-the-tests"
 
 QUESTION = "What is two plus three?"
@@ -84,9 +83,9 @@ def served_tls(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 @pytest.fixture(scope="session")
 def clients_python() -> str:
     """The interpreter that has the clients' Python packages."""
-    if not (PLACE / ".set-up").exists():
+    if not stock_clients.INSTALLED:
         pytest.skip("the clients' packages are not installed: script/test does that")
-    return str(PLACE / "bin" / "python")
+    return str(stock_clients.PYTHON)
 
 
 @pytest.fixture(scope="session")

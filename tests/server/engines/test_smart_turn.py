@@ -1,15 +1,40 @@
-"""With onnxruntime and models made here, of Smart Turn's inputs and outputs. Its own weights are a download."""
+"""With onnxruntime: models made here, of Smart Turn's inputs and outputs, and its own as Pipecat brings it."""
 
+import asyncio
+import json
+import subprocess
+import wave
 from importlib.util import find_spec
 
 import numpy as np
 import pytest
+import soxr
+from rooms import TESTDATA
+from stock_clients import PYTHON, smart_turn_weights
 
 from rtchat.errors import EngineError
 from rtchat.server.engines import registry
 from rtchat.server.engines.smart_turn import SmartTurn, installed, mel_filters, spectrogram
+from rtchat.server.run import embedded
 
 runs = pytest.mark.skipif(find_spec("onnxruntime") is None, reason="onnxruntime is not installed")
+WEIGHTS = smart_turn_weights()
+weighs = pytest.mark.skipif(
+    WEIGHTS is None or not TESTDATA.exists(),
+    reason="Pipecat, which has the weights, or pocketsphinx-testdata is absent",
+)
+PEOPLE = sorted(TESTDATA.glob("librivox/*.wav")) + sorted(TESTDATA.glob("cards/*.wav"))
+PIPECAT = """
+import json, sys, wave
+import numpy as np
+from pipecat.audio.turn.smart_turn.local_smart_turn_v3 import LocalSmartTurnAnalyzerV3
+
+analyzer = LocalSmartTurnAnalyzerV3(sample_rate=16000)
+for path in sys.argv[1:]:
+    with wave.open(path) as file:
+        sound = np.frombuffer(file.readframes(file.getnframes()), "<i2").astype(np.float32) / 32768
+    print(json.dumps(analyzer._predict_endpoint(sound)["probability"]))
+"""
 
 
 def field(number: int, value: int | str | bytes) -> bytes:
@@ -95,3 +120,68 @@ def test_a_short_turn_stands_at_the_end():
     assert bands.shape == (80, 800)
     assert bands[:, :690].std() < 1e-6
     assert bands[:, 710:].std() > 0.1
+
+
+@pytest.fixture
+def judged_by_pipecat() -> list[float]:
+    """What Pipecat's analyzer says of each of `PEOPLE`."""
+    told = subprocess.run([PYTHON, "-c", PIPECAT, *PEOPLE], capture_output=True, text=True, check=True, timeout=300)
+    return [json.loads(line) for line in told.stdout.splitlines()]
+
+
+@weighs
+async def test_its_own_weights_judge_people_as_pipecat_does(judged_by_pipecat):
+    engine = SmartTurn(str(WEIGHTS))
+    assert await engine.check() is None
+    found = []
+    for path in PEOPLE:
+        with wave.open(str(path)) as file:
+            assert file.getframerate() == engine.rate
+            found.append(await engine.probability(file.readframes(file.getnframes())))
+    engine.close()
+    assert min(judged_by_pipecat) < 0.2 < 0.9 < max(judged_by_pipecat)
+    assert found == pytest.approx(judged_by_pipecat, abs=0.01)
+
+
+class Told(SmartTurn):
+    """Tells when it has judged."""
+
+    def __init__(self, model: str) -> None:
+        super().__init__(model)
+        self.judged = asyncio.Event()
+
+    async def probability(self, pcm: bytes) -> float:
+        try:
+            return await super().probability(pcm)
+        finally:
+            self.judged.set()
+
+
+@weighs
+@pytest.mark.parametrize(
+    ("name", "least_ms", "most_ms"),
+    [
+        pytest.param("cards/001", 400, 600, id="a-player-who-has-said-it"),
+        pytest.param(
+            "librivox/sense_and_sensibility_01_austen_64kb-0880", 2500, 4000, id="a-reader-who-will-go-on"
+        ),
+    ],
+)
+async def test_the_voice_says_whether_the_turn_is_over(engines, connect, name, least_ms, most_ms):
+    with wave.open(str(TESTDATA / f"{name}.wav")) as file:
+        speech = np.frombuffer(file.readframes(file.getnframes()), "<i2")
+    engines.stt.says = "he was not an ill disposed young man"  # these words could be all of it
+    engines.end_of_turn = Told(str(WEIGHTS))
+    async with embedded(engines=engines) as url, connect(url) as client:
+        detection = {"type": "semantic_vad", "create_response": False}
+        await client.send(
+            "session.update", session={"type": "realtime", "audio": {"input": {"turn_detection": detection}}}
+        )
+        await client.sound(soxr.resample(speech, 16_000, 24_000).tobytes())
+        await client.append(160, silent=True)
+        async with asyncio.timeout(60):
+            await engines.end_of_turn.judged.wait()
+        await client.append(4500, silent=True)
+        stopped = (await client.until("input_audio_buffer.speech_stopped"))[-1]
+    engines.end_of_turn.close()
+    assert least_ms <= stopped["audio_end_ms"] - len(speech) / 16 <= most_ms
