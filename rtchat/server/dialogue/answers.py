@@ -9,6 +9,7 @@ from rtchat.protocol import server_events as ev
 from rtchat.protocol.config import ResponseParams
 from rtchat.protocol.items import FunctionCallItem, FunctionCallOutputItem
 from rtchat.server.dialogue.checks import Rejected
+from rtchat.server.dialogue.items import overhead
 from rtchat.server.dialogue.mcp_calls import McpCalls
 from rtchat.server.dialogue.plan import Plan
 from rtchat.server.dialogue.refusals import voice_is_fixed
@@ -32,6 +33,8 @@ from rtchat.server.dialogue.window import TooLong, kept
 from rtchat.server.engines.base import BrokenOff, Piece, ToolCall
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from rtchat.server.dialogue.context import Context
     from rtchat.server.dialogue.hearing import Hearing
     from rtchat.server.dialogue.items import Entry
@@ -39,6 +42,8 @@ if TYPE_CHECKING:
 
 MOST_AT_ONCE = 32
 """Responses under way: beyond it a client may begin no more beside the conversation."""
+MAX_INPUT = 64 * 1024 * 1024
+"""Bytes that clients sent for the responses under way: each `response.create`, and what its items take beside."""
 TOKEN_LIMIT = 15_000_000
 """What `rate_limits.updated` says (recorded); nothing is limited here."""
 TOO_LONG = ev.StatusError(
@@ -53,6 +58,7 @@ TOO_LONG = ev.StatusError(
 class _Running:
     answer: Answer
     own_input: list[Entry] | None  # instead of the conversation
+    weight: int  # bytes that the client sent for it
     context: Parts = field(default_factory=list)  # what the model was given
 
 
@@ -62,7 +68,7 @@ class Answers:
     def __init__(self, context: Context, hearing: Hearing) -> None:
         self._context = context
         self._hearing = hearing
-        self._next: ResponseParams | None = None  # asked for before the one under way was over
+        self._next: tuple[ResponseParams, int] | None = None  # asked for before the one under way was over
         self._running: dict[str, _Running] = {}
         self.calls = McpCalls(context)
         self._tokens_left = TOKEN_LIMIT
@@ -74,11 +80,15 @@ class Answers:
         running = (one.answer for one in self._running.values() if one.answer.plan.in_conversation)
         return next(running, None)
 
-    def create(self, params: ResponseParams | None) -> list[Effect]:
+    def create(self, params: ResponseParams | None, size: int = 0) -> list[Effect]:
         """Begin a response.
 
+        Args:
+            params: What the client asked for.
+            size: Characters in which it did.
+
         Raises:
-            Rejected: One is already active, or its input does not exist.
+            Rejected: One is already active, its input does not exist, or too much is kept for others.
         """
         params = params or ResponseParams()
         context = self._context
@@ -90,7 +100,7 @@ class Answers:
         if plan.in_conversation and self.active:
             if self._next is None and any(context.store.answered(call) for call in self.active.calls):
                 # Recorded: asked for after the call's result but before `response.done`, it is begun after that.
-                self._next = params
+                self._next = params, size
                 return []
             raise Rejected(
                 "conversation_already_has_active_response",
@@ -108,17 +118,39 @@ class Answers:
         own = None
         if params.input is not None:
             own = context.store.resolve(params.input, context.new_id, context.settings.input_format)
+        weight = self._check_room(size, own or ())
         answer = Answer(plan, context.store, context.new_id, context.conversation_id)
-        self._running[answer.id] = running = _Running(answer, own)
+        self._running[answer.id] = running = _Running(answer, own, weight)
         answer.waits_for = {entry.id for entry in self._given(running) if entry.awaits_words}
         effects: list[Effect] = [Emit(event) for event in answer.created()]
         if params.tools is not None and plan.mcp:
             effects += context.mcp.name(plan.mcp)
             answer.waits_for |= context.mcp.unlisted(plan.mcp)
-        for entry in own or ():
-            if entry.awaits_words and context.store.find(entry.id) is not entry:
+        for entry in self._own(own or ()):
+            if entry.awaits_words:
                 effects += self._hearing.aside(entry)
         return effects if answer.waits_for else effects + self._think(running)
+
+    def _check_room(self, size: int, given: Sequence[Entry]) -> int:
+        """Bytes that a response takes which was asked for in so many characters, with these items.
+
+        Raises:
+            Rejected: With them the responses in progress would hold more than this server keeps.
+        """
+        own = self._own(given)
+        weight = size + sum(overhead(entry) for entry in own)
+        if sum(running.weight for running in self._running.values()) + weight > MAX_INPUT:
+            message = (
+                "The responses in progress hold as much input of their own as there is room for: "
+                f"{MAX_INPUT // 2**20} MiB. Wait until one of them is finished."
+            )
+            raise Rejected("response_input_full", message, "response")
+        self._hearing.check_room(sum(len(entry.sound) for entry in own if entry.awaits_words))
+        return weight
+
+    def _own(self, given: Sequence[Entry]) -> list[Entry]:
+        """Without those of the conversation."""
+        return [entry for entry in given if self._context.store.find(entry.id) is not entry]
 
     def understood(self, item_id: str, failure: str | None = None) -> list[Effect]:
         """An item's words are known, or will never be; who waited for those fails with that reason."""
@@ -261,8 +293,11 @@ class Answers:
             entry.dropped = entry.id not in stay
 
     def _end(self, answer: Answer, status: Status, reason: str | ev.StatusError | None = None) -> list[Effect]:
-        context = self._running.pop(answer.id).context
+        running = self._running.pop(answer.id)
+        context = running.context
         effects: list[Effect] = [Abort(answer.id), *(Emit(event) for event in answer.finish(status, reason))]
+        for entry in self._own(running.own_input or ()):
+            effects += self._hearing.drop(entry)
         if context:
             made = [(entry.id, entry_tokens(entry)) for entry in answer.entries]
             self._before[answer.plan.in_conversation] = [*context, *made]
@@ -276,7 +311,7 @@ class Answers:
         if status == "cancelled":
             return effects
         try:
-            return effects + self.create(asked)
+            return effects + self.create(*asked)
         except Rejected as rejected:
             return [*effects, self._context.error(rejected)]
 

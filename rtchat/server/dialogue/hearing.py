@@ -9,6 +9,7 @@ from rtchat.chunk import WIRE
 from rtchat.protocol import server_events as ev
 from rtchat.protocol.config import ResponseParams
 from rtchat.protocol.items import MessageItem
+from rtchat.server.dialogue.checks import Rejected
 from rtchat.server.dialogue.pieces import words as split
 from rtchat.server.dialogue.plan import Plan
 from rtchat.server.dialogue.signals import (
@@ -30,6 +31,9 @@ AHEAD_MAX_MS = 8_000
 """Longer speech is not recognised ahead: it would be heard all over again at every breath."""
 STREAMING = ("gpt-realtime-whisper", "gpt-live-transcribe")
 """Transcription models whose deltas come while the user speaks (measured); those of all others follow the turn."""
+MAX_WAITING = 64 * 1024 * 1024
+"""Bytes of sound (23 minutes) that may wait for their words."""
+FULL = f"{MAX_WAITING // 2**20} MiB of speech wait for their words already. Go on when some have been transcribed."
 _NO_PARAMS = ResponseParams()
 
 
@@ -49,8 +53,7 @@ class Hearing:
         self._context = context
         self._ahead: str | None = None  # key of the recognition that runs ahead of its turn
         self._ahead_words: str | None = None  # what it found
-        self._aside: dict[str, Entry] = {}
-        self._items: dict[str, str] = {}  # key of a recognition that ran ahead -> the item that the turn became
+        self._asked: dict[str, tuple[Entry, int]] = {}  # key of a recognition -> its item, bytes of its sound
         self.listened: str | None = None
         self.latest: SoFar | None = None
         self._told: dict[str, str] = {}  # item -> its words that the client was told before it was heard to the end
@@ -110,22 +113,37 @@ class Hearing:
         self._ahead = self._ahead_words = None
         if key is None:
             return self.begin(entry)
-        self._items[key] = entry.id
+        self._asked[key] = entry, 0  # it was short: AHEAD_MAX_MS
         return [] if words is None else self.told(Recognised(key, words))
 
     def begin(self, entry: Entry) -> list[Effect]:
         """Ask for the words of an item."""
-        return [self._transcribe(entry.id, bytes(entry.sound), self.situation(entry))]
+        return self._ask(entry.id, entry, self.situation(entry))
 
     def aside(self, entry: Entry) -> list[Effect]:
         """Ask for the words of an item that is in no conversation; nobody is told them."""
-        key = self._context.new_id("aside")
-        self._items[key], self._aside[key] = entry.id, entry
-        return [self._transcribe(key, bytes(entry.sound), None)]
+        return self._ask(self._context.new_id("aside"), entry, None)
+
+    def check_room(self, sound: int) -> None:
+        """Whether a client may have the words of so many bytes more.
+
+        Raises:
+            Rejected: The recogniser has more to do than this server keeps for it.
+        """
+        if self._waiting + sound > MAX_WAITING:
+            raise Rejected("input_audio_transcription_full", FULL)
+
+    def drop(self, entry: Entry) -> list[Effect]:
+        """The words of that item are not wanted any more."""
+        self._told.pop(entry.id, None)
+        keys = [key for key, (asked, _) in self._asked.items() if asked is entry]
+        for key in keys:
+            del self._asked[key]
+        return [Abandon(key) for key in keys]
 
     def item_of(self, key: str) -> str:
         """The item that a recognition is for."""
-        return self._items.get(key, key)
+        return self._asked[key][0].id if key in self._asked else key
 
     def told(self, result: Recognised | NotRecognised) -> list[Effect]:
         """The words of a turn, or none."""
@@ -135,13 +153,15 @@ class Hearing:
             else:
                 self._ahead = None  # the turn itself will fail, and say so
             return []
-        aside = self._aside.pop(result.key, None)
-        entry = aside or self._context.store.find(self.item_of(result.key))
-        if entry is None:
+        if result.key not in self._asked:
             return []
+        entry, _ = self._asked.pop(result.key)
         entry.words = result.text if isinstance(result, Recognised) else ""
+        if self._context.store.find(entry.id) is not entry:  # beside the conversation: nobody is told
+            entry.sound = bytearray()
+            return []
         before = self._told.pop(entry.id, "")
-        if aside or not self._context.settings.transcribes:
+        if not self._context.settings.transcribes:
             return []
         return self._failed(entry, result) if isinstance(result, NotRecognised) else self._completed(entry, before)
 
@@ -152,6 +172,17 @@ class Hearing:
             return None
         plan = Plan.of(context.settings.realtime, _NO_PARAMS)
         return context.prompt(plan, [other for other in context.store if other is not entry and not other.dropped])
+
+    @property
+    def _waiting(self) -> int:
+        return sum(sound for _, sound in self._asked.values())
+
+    def _ask(self, key: str, entry: Entry, situation: Prompt | None) -> list[Effect]:
+        full = self._waiting + len(entry.sound) > MAX_WAITING
+        self._asked[key] = entry, len(entry.sound)
+        if full:  # turns of the detector, which cannot be refused
+            return [Abandon(key), *self.told(NotRecognised(key, FULL))]
+        return [self._transcribe(key, bytes(entry.sound), situation)]
 
     def _transcribe(self, key: str, sound: bytes, situation: Prompt | None) -> Transcribe:
         return Transcribe(key, sound, self._context.settings.input_language, situation)

@@ -31,6 +31,8 @@ MAX_ITEMS = 5_000
 """Items of a conversation: beyond it a client may make no more."""
 MAX_WEIGHT = 64 * 1024 * 1024
 """Bytes of their text and images, as far as the client made them; one frame may be 32 MiB."""
+OVERHEAD = 512
+"""Bytes that an item takes, and each of its parts, whatever is written in them."""
 
 
 @dataclass(slots=True, eq=False)
@@ -47,7 +49,7 @@ class Entry:
         silent: Nobody spoke here: the sound of an idle timeout.
         dropped: The model is not given it any more: the conversation has outgrown its window.
         cut: It was truncated: what may still be made of it has not been heard, and is not kept.
-        weight: Bytes of what was written in it when it came into the conversation.
+        weight: Bytes that it took, without its sound, when it came.
     """
 
     item: Any
@@ -152,8 +154,8 @@ class Store:
         )
         raise Rejected("conversation_full", message)
 
-    def delete(self, item_id: str) -> None:
-        """Forget an item.
+    def delete(self, item_id: str) -> Entry:
+        """Forget an item; it.
 
         Raises:
             Rejected: There is none of that id.
@@ -162,6 +164,7 @@ class Store:
         del self._entries[self._at(entry)], self._by_id[item_id]
         self._weight -= entry.weight
         self._audible = [other for other in self._audible if other is not entry]
+        return entry
 
     def retrieve(self, item_id: str, *, input_format: str = PCM, output_format: str = PCM) -> Item:
         """An item with its sound, in the session's formats: the user's in one, the assistant's in the other.
@@ -253,21 +256,25 @@ class Store:
         kept = 0
         for entry in reversed(self._audible):
             kept += len(entry.sound)
-            if kept > MAX_SOUND:
+            if kept > MAX_SOUND and not entry.awaits_words:
                 entry.sound = bytearray()
 
 
 _SOUND = ("input_audio", "output_audio")
 
 
+def overhead(entry: Entry) -> int:
+    """Bytes that an item takes beside what is written in it."""
+    return OVERHEAD * (1 + (len(entry.item.content) if isinstance(entry.item, MessageItem) else 0))
+
+
 def _weight(entry: Entry) -> int:
-    """Bytes of what is written in an item, roughly: characters."""
+    """Bytes that an item takes without its sound, roughly: what is written counts in characters."""
     item = entry.item
     if isinstance(item, MessageItem):
-        return sum(
-            len(text) for part in item.content for text in (part.text, part.transcript, part.image_url) if text
-        )
-    return sum(len(getattr(item, name, None) or "") for name in ("arguments", "output"))
+        written = (text for part in item.content for text in (part.text, part.transcript, part.image_url) if text)
+        return overhead(entry) + sum(map(len, written))
+    return overhead(entry) + sum(len(getattr(item, name, None) or "") for name in ("arguments", "output"))
 
 
 def entry_of(item: Item, new_id: Any, sound_format: str = PCM) -> Entry:

@@ -136,7 +136,7 @@ class Listening:
         """The client ends the turn.
 
         Raises:
-            Rejected: There is less than 100 ms.
+            Rejected: There is less than 100 ms, or the recogniser has too much to do.
         """
         pending = self._buffer.pending_ms
         if pending < MIN_COMMIT_MS:
@@ -145,6 +145,7 @@ class Listening:
                 "Error committing input audio buffer: buffer too small. Expected at least 100ms of audio, but "
                 f"buffer only has {pending:.2f}ms of audio.",
             )
+        self.hearing.check_room(WIRE.bytes_in(pending))
         went_on = self._go_on()
         if self._segmenter:
             self._segmenter.rest()

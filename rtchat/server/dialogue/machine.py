@@ -70,7 +70,7 @@ class Dialogue:
         self._context = Context(settings, model, new_id, new_id("conv"), listens, no_mcp=no_mcp)
         self._listening = Listening(self._context)
         self._answers = Answers(self._context, self._listening.hearing)
-        self._sounding: dict[str, float] = {}  # response -> position at which its sound began
+        self._sounding: float | None = None  # position at which the active response's sound began
         self._preset = preset
 
     @property
@@ -96,14 +96,14 @@ class Dialogue:
     def receive(self, told: Input) -> list[Effect]:
         """What follows from an input."""
         before = self._answers.active
-        if isinstance(told, Spoke):
-            self._sounding.setdefault(told.response_id, self._listening.position_ms)
+        if isinstance(told, Spoke) and before is not None and told.response_id == before.id:
+            self._sounding = self._listening.position_ms if self._sounding is None else self._sounding
         effects = self._receive(told)
         after = self._answers.active
         if before is not None and after is not before:
-            began = self._sounding.get(before.id, self._listening.position_ms)
-            self._sounding.clear()
-            self._listening.answered(audio_ms=before.audio_ms, began_ms=began)
+            began, self._sounding = self._sounding, None
+            position = self._listening.position_ms
+            self._listening.answered(audio_ms=before.audio_ms, began_ms=position if began is None else began)
         if after is not None:
             self._listening.answering()
         return effects
@@ -117,8 +117,8 @@ class Dialogue:
             return self._listening.told(told)
         if isinstance(told, Recognised | NotRecognised):
             failure = told.reason if isinstance(told, NotRecognised) else None
-            effects = self._listening.told(told)
-            return [*effects, *self._answers.understood(self._listening.hearing.item_of(told.key), failure)]
+            item_id = self._listening.hearing.item_of(told.key)
+            return [*self._listening.told(told), *self._answers.understood(item_id, failure)]
         if isinstance(told, ToolsListed | ToolsNotListed):
             return [*self._context.mcp.told(told), *self._answers.understood(told.key)]
         if isinstance(told, ToolCalled | ToolFailed):
@@ -136,13 +136,13 @@ class Dialogue:
         event: ClientEvent | None = None
         try:
             event = read(text)
-            return self._event(event)
+            return self._event(event, len(text))
         except Rejected as rejected:
             if event is not None:
                 rejected.event_id = event.event_id
             return [self._context.error(rejected)]
 
-    def _event(self, event: ClientEvent) -> list[Effect]:
+    def _event(self, event: ClientEvent, size: int) -> list[Effect]:
         match event:
             case ask.InputAudioAppend():
                 return self._listening.append(event.audio)
@@ -153,7 +153,7 @@ class Dialogue:
             case ask.SessionUpdate():
                 return self._update(event)
             case ask.ResponseCreate():
-                return self._answers.create(event.response)
+                return self._answers.create(event.response, size)
             case ask.ResponseCancel():
                 return self._answers.cancel(event.response_id, "client_cancelled")
             case _:
@@ -169,9 +169,10 @@ class Dialogue:
                 item = context.store.retrieve(event.item_id, input_format=hears, output_format=speaks)
                 return [context.emit(ev.ItemRetrieved, item=item)]
             case ask.ItemDelete():
-                context.store.delete(event.item_id)
-                deleted: list[Effect] = [context.emit(ev.ItemDeleted, item_id=event.item_id)]
-                return deleted + self._answers.understood(event.item_id)
+                deleted = context.store.delete(event.item_id)
+                told: list[Effect] = [context.emit(ev.ItemDeleted, item_id=event.item_id)]
+                told += self._listening.hearing.drop(deleted)
+                return told + self._answers.understood(event.item_id)
             case ask.ItemTruncate():
                 where = event.model_dump(include={"item_id", "content_index", "audio_end_ms"})
                 context.store.truncate(**where)
@@ -195,6 +196,8 @@ class Dialogue:
             self._answers.calls.check(decision)
         entry = entry_of(event.item, context.new_id, context.settings.input_format)
         context.store.check_room(entry)
+        if entry.awaits_words:
+            self._listening.hearing.check_room(len(entry.sound))
         previous = context.store.add(entry, after=event.previous_item_id)
         effects: list[Effect] = [
             context.emit(shown, previous_item_id=previous, item=entry.item) for shown in (ev.ItemAdded, ev.ItemDone)

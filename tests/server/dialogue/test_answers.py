@@ -48,6 +48,21 @@ def test_a_number_that_nobody_needs(talk, of_type):
     assert of_type(talk.send("response.create", response=beside), "response.created")
 
 
+def test_what_responses_in_progress_were_given_is_bounded(talk, of_type, monkeypatch):
+    monkeypatch.setattr("rtchat.server.dialogue.answers.MAX_INPUT", 2**20)
+    long, kept = _message("x" * 600_000), _message("y" * 600_000, id="A")
+    talk.send("conversation.item.create", item=kept)
+    for asked in ({"input": [long]}, {"instructions": "x" * 600_000}, {"input": [_message("")] * 600}):
+        beside = {"conversation": "none", **asked}
+        first = of_type(talk.send("response.create", response=beside), "response.created")["response"]["id"]
+        (refused,) = talk.send("response.create", response=beside)
+        assert (refused["error"]["code"], "1 MiB" in refused["error"]["message"]) == ("response_input_full", True)
+        references = {"conversation": "none", "input": [{"type": "item_reference", "id": "A"}]}
+        other = of_type(talk.send("response.create", response=references), "response.created")["response"]["id"]
+        for response_id in (first, other):
+            talk.send("response.cancel", response_id=response_id)
+
+
 def test_a_response_may_refer_to_items(talk, of_type):
     talk.send("conversation.item.create", item=_message("apples", id="A"))
     talk.send("conversation.item.create", item=_message("pears", id="B"))

@@ -37,6 +37,49 @@ def test_words_found_after_the_turn_is_over(talk, pause, names):
     ahead = pause()
     assert names(talk.hear(*[0.0] * (16 - PAUSE_WINDOWS)))[-1] == "response.created"
     assert names(talk.tell(sig.Recognised(ahead.key, "stop"))) == [f"{KIND}.delta", f"{KIND}.completed", "Think"]
+    assert talk.tell(sig.Recognised(ahead.key, "stop")) == []  # nothing is kept of a turn whose words are known
+
+
+@pytest.mark.parametrize("way", ["commit", "item", "beside"])
+def test_more_sound_than_waits_for_its_words_is_refused_and_nothing_of_it_is_lost(talk, of_type, monkeypatch, way):
+    monkeypatch.setattr("rtchat.server.dialogue.hearing.MAX_WAITING", 300 * MS)
+    talk.update(audio={"input": {"turn_detection": None}})
+
+    def asked():
+        if way == "commit":
+            return talk.send("input_audio_buffer.commit")
+        sound = {"type": "input_audio", "audio": base64.b64encode(bytes(200 * MS)).decode()}
+        item = {"type": "message", "role": "user", "content": [sound]}
+        if way == "item":
+            return talk.send("conversation.item.create", item=item)
+        return talk.send("response.create", response={"conversation": "none", "input": [item]})
+
+    talk.append(200)
+    first = of_type(asked(), sig.Transcribe)
+    talk.append(200)
+    (refused,) = asked()
+    assert refused["error"]["code"] == "input_audio_transcription_full"
+    talk.tell(sig.Recognised(first.key, "hello"))
+    assert len(of_type(asked(), sig.Transcribe).pcm) == 200 * MS
+
+
+def test_a_detected_turn_beyond_that_has_no_words(talk, names, monkeypatch):
+    monkeypatch.setattr("rtchat.server.dialogue.hearing.AHEAD_MAX_MS", 0)
+    monkeypatch.setattr("rtchat.server.dialogue.hearing.MAX_WAITING", 1000 * MS)
+    detection = {"type": "server_vad", "create_response": False}
+    talk.update(audio={"input": {"transcription": {"model": "whisper-1"}, "turn_detection": detection}})
+    assert names(talk.speak())[-1] == "Transcribe"
+    assert names(talk.speak())[-2:] == ["Abandon", f"{KIND}.failed"]
+
+
+def test_sound_of_a_response_that_is_over_is_not_recognised_any_more(talk, of_type):
+    sound = {"type": "input_audio", "audio": base64.b64encode(bytes(200 * MS)).decode()}
+    item = {"type": "message", "role": "user", "content": [sound]}
+    first = of_type(talk.send("response.create", response={"input": [item]}), sig.Transcribe)
+    beside = {"conversation": "none", "input": [item]}
+    other = of_type(talk.send("response.create", response=beside), sig.Transcribe)
+    assert of_type(talk.send("response.cancel"), sig.Abandon).key == first.key
+    assert of_type(talk.tell(sig.Recognised(other.key, "hello")), sig.Think)
 
 
 def test_the_user_goes_on(talk, pause):
@@ -270,11 +313,12 @@ def test_what_could_not_be_listened_to_fails_its_turn_alone(listened, of_type, n
     assert "Listen" in names(talk.hear(*[0.9] * 10))
 
 
-def test_words_of_an_item_that_was_deleted_are_not_told(listened):
+def test_words_of_an_item_that_was_deleted_are_not_told(listened, of_type):
     talk = listened("transcription")
     talk.transcription("gpt-live-transcribe", turn_detection=None)
     talk.append(200)
     (item,) = talk.given
     talk.send("input_audio_buffer.commit")
-    talk.send("conversation.item.delete", item_id=item)
-    assert talk.so_far("Gone") == []
+    assert of_type(talk.send("conversation.item.delete", item_id=item), sig.Abandon).key == item
+    assert talk.tell(sig.SoFar(item, Partial("Gone", 60_000, 4))) == []
+    assert talk.tell(sig.Recognised(item, "Gone")) == []

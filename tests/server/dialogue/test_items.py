@@ -88,7 +88,8 @@ def test_delete(talk, of_type, spoken):
 
 def test_a_deleted_turn_is_waited_for_no_longer(talk, of_type, names):
     item = of_type(talk.speak(), "input_audio_buffer.committed")["item_id"]
-    assert names(talk.send("conversation.item.delete", item_id=item)) == ["conversation.item.deleted", "Think"]
+    deleted = talk.send("conversation.item.delete", item_id=item)
+    assert names(deleted) == ["conversation.item.deleted", "Abandon", "Think"]
     assert talk.tell(sig.Recognised(item, "late")) == []
 
 
@@ -230,6 +231,20 @@ def test_old_sound_is_let_go(talk, of_type, monkeypatch, spoken):
     assert part["transcript"].startswith("One")
 
 
+def test_sound_of_any_length_stays_until_its_words_are_found(talk, of_type, monkeypatch):
+    monkeypatch.setattr("rtchat.server.dialogue.items.MAX_SOUND", 1000)
+    talk.update(audio={"input": {"turn_detection": None}})
+    talk.append(200)
+    events = talk.send("input_audio_buffer.commit")
+    assert len(of_type(events, sig.Transcribe).pcm) == 200 * 48
+    item = talk.send("conversation.item.retrieve", item_id=events[0]["item_id"])[0]["item"]
+    assert len(base64.b64decode(item["content"][0]["audio"])) == 200 * 48
+    talk.tell(sig.Recognised(item["id"], "hello"))
+    talk.say("more")
+    (part,) = talk.send("conversation.item.retrieve", item_id=item["id"])[0]["item"]["content"]
+    assert "audio" not in part
+
+
 def test_an_image_is_mentioned_and_a_transcript_is_taken(talk, of_type):
     image = {"type": "input_image", "image_url": PNG}
     sound = {"type": "input_audio", "audio": "AAAA", "transcript": "look at this"}
@@ -264,11 +279,19 @@ def test_a_conversation_is_full_some_time_and_says_so(talk, monkeypatch):
 
 
 def test_what_is_deleted_makes_room(talk, monkeypatch):
-    monkeypatch.setattr("rtchat.server.dialogue.items.MAX_WEIGHT", 100)
-    (added, _done) = talk.say("x" * 80)
-    assert talk.say("y" * 80)[0]["error"]["code"] == "conversation_full"
+    monkeypatch.setattr("rtchat.server.dialogue.items.MAX_WEIGHT", 10_000)
+    (added, _done) = talk.say("x" * 8000)
+    assert talk.say("y" * 8000)[0]["error"]["code"] == "conversation_full"
     talk.send("conversation.item.delete", item_id=added["item"]["id"])
-    assert talk.say("y" * 80)[0]["type"] == "conversation.item.added"
+    assert talk.say("y" * 8000)[0]["type"] == "conversation.item.added"
+
+
+def test_items_without_a_word_take_room_too(talk, monkeypatch):
+    monkeypatch.setattr("rtchat.server.dialogue.items.MAX_WEIGHT", 10_000)
+    parts = [{"type": "input_text", "text": ""}] * 15
+    assert talk.send("conversation.item.create", item={**message(""), "content": parts})[0]["type"] != "error"
+    (refused,) = talk.send("conversation.item.create", item={**message(""), "content": parts})
+    assert refused["error"]["code"] == "conversation_full"
 
 
 def test_so_it_is_with_long_items(talk, monkeypatch):
