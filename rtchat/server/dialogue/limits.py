@@ -78,10 +78,17 @@ def _check_length(path: str, value: Any, longest: int) -> None:
 
 
 def _check_tools(path: str, tools: list[dict[str, Any]] | None) -> None:
+    names: set[str] = set()
     for index, tool in enumerate(tools or ()):
         name = tool.get("name")
-        if tool.get("type") == "function" and name and not TOOL_NAME.fullmatch(name):
-            where = f"{path}[{index}].name"
+        if tool.get("type") != "function" or not name:
+            continue
+        where = f"{path}[{index}].name"
+        if name in names:  # a call would not say which of them it is for
+            message = f"Duplicate function name '{name}': each function needs a name of its own."
+            raise Rejected("invalid_value", message, where)
+        names.add(name)
+        if not TOOL_NAME.fullmatch(name):
             _check_length(where, name, 64)
             message = (
                 f"Invalid '{where}': string does not match pattern. Expected a string that matches the pattern "

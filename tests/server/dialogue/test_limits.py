@@ -6,6 +6,7 @@ import pytest
 from rtchat.server.dialogue.checks import Rejected, read
 
 LONG = "x" * 33
+LOOK = {"type": "function", "name": "look"}
 
 
 def session(**fields):
@@ -46,6 +47,8 @@ def ratio(value, **more):
             "string_above_max_length",
             "response.tools[0].name",
         ),
+        (session(tools=[LOOK, {**LOOK, "description": "Again."}]), "invalid_value", "session.tools[1].name"),
+        (response(tools=[{**LOOK, "name": "see"}, LOOK, LOOK]), "invalid_value", "response.tools[2].name"),
         (session(include=["everything"]), "invalid_value", "session.include[0]"),
         (ratio(1.5), "decimal_above_max_value", "session.truncation.retention_ratio"),
         (ratio(-0.5), "decimal_below_min_value", "session.truncation.retention_ratio"),
