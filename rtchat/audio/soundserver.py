@@ -27,6 +27,15 @@ if TYPE_CHECKING:
 
 _ASK_SECONDS = 1.0
 _REST_SECONDS = 0.25
+# `pactl subscribe` writes nothing until something changes, so it would not notice that this process was killed. The
+# kernel ends it (PR_SET_PDEATHSIG is 1, SIGKILL 9; it outlasts exec), unless this process had gone before that.
+_DIES_WITH_PARENT = """
+import ctypes, os, sys
+ctypes.CDLL(None).prctl(1, 9)
+if os.getppid() == int(sys.argv[1]):
+    os.execv(sys.argv[2], sys.argv[2:])
+"""
+_DYING_WITH = ("-I", "-S", "-c", _DIES_WITH_PARENT)
 # Volumes are changes of sinks and sources; our own questions are changes of clients.
 _TELLING = re.compile(rb"on (sink-input|source-output|server|card)\b|'(new|remove)' on (sink|source)\b")
 
@@ -81,7 +90,8 @@ class SoundServer:
             self._there.clear()  # it has ended: whoever finds it again looks
 
     async def _subscribed(self) -> None:
-        process = await self._start("subscribe")
+        assert self._program is not None
+        process = await _start(sys.executable, *_DYING_WITH, str(os.getpid()), self._program, "subscribe")
         assert process.stdout is not None
         lines = b""
         asking = asyncio.create_task(self._ask())
@@ -113,7 +123,8 @@ class SoundServer:
 
     async def _asked(self) -> dict[Side, Place]:
         try:
-            process = await self._start("-f", "json", "list")
+            assert self._program is not None
+            process = await _start(self._program, "-f", "json", "list")
             try:
                 async with asyncio.timeout(_ASK_SECONDS):
                     told, _ = await process.communicate()
@@ -123,16 +134,15 @@ class SoundServer:
         except (OSError, TimeoutError, ValueError, KeyError, TypeError):
             return {}
 
-    async def _start(self, *arguments: str) -> asyncio.subprocess.Process:
-        assert self._program is not None
-        return await asyncio.create_subprocess_exec(
-            self._program,
-            *arguments,
-            env={**os.environ, "LC_ALL": "C"},
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.DEVNULL,
-        )
+
+async def _start(*command: str) -> asyncio.subprocess.Process:
+    return await asyncio.create_subprocess_exec(
+        *command,
+        env={**os.environ, "LC_ALL": "C"},
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.DEVNULL,
+    )
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:

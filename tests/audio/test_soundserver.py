@@ -1,5 +1,10 @@
 import asyncio
+import json
 import os
+import select
+import signal
+import subprocess
+import sys
 import time
 
 import pytest
@@ -8,6 +13,28 @@ from rtchat.audio.duplex import Duplex
 from rtchat.audio.soundserver import SoundServer
 
 pytestmark = pytest.mark.sound
+
+
+WATCH = """
+import asyncio
+from rtchat.audio import soundserver
+
+async def watch():
+    soundserver._ASK_SECONDS = 600
+    server = soundserver.SoundServer(lambda: None)
+    await server.look()
+    await server.watch()
+
+asyncio.run(watch())
+"""
+PACTL = """#!/bin/sh
+if [ "$1" = subscribe ]; then
+    exec 3>"$ALIVE"
+    echo $$ >&3
+    exec sleep 600
+fi
+sed "s/PARENT/$PPID/" "$LISTING"
+"""
 
 
 @pytest.fixture
@@ -73,3 +100,35 @@ async def test_without_pactl_nothing_is_known_and_nothing_fails(playing, monkeyp
     assert not watching.done()
     watching.cancel()
     await asyncio.wait([watching])
+
+
+def test_whoever_is_killed_leaves_nothing_behind_that_listens(tmp_path):
+    listing = {
+        "sinks": [{"index": 1, "name": "laptop", "description": "Laptop", "properties": {}}],
+        "sink_inputs": [{"sink": 1, "properties": {"application.process.id": "PARENT"}}],
+        "sources": [],
+        "source_outputs": [],
+    }
+    (tmp_path / "listing").write_text(json.dumps(listing))
+    (tmp_path / "pactl").write_text(PACTL)
+    (tmp_path / "pactl").chmod(0o755)
+    os.mkfifo(tmp_path / "alive")
+    alive = os.open(tmp_path / "alive", os.O_RDONLY | os.O_NONBLOCK)
+    paths = {"ALIVE": str(tmp_path / "alive"), "LISTING": str(tmp_path / "listing")}
+    environment = {**os.environ, **paths, "PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    watching = subprocess.Popen([sys.executable, "-c", WATCH], env=environment)
+    listening = 0
+    try:
+        assert select.select([alive], [], [], 60)[0]
+        listening = int(os.read(alive, 100))
+        watching.kill()
+        watching.wait()
+        assert select.select([alive], [], [], 60)[0], "the listener outlives the process that it listened for"
+        assert os.read(alive, 100) == b""  # nobody holds the other end any more
+        listening = 0
+    finally:
+        os.close(alive)
+        watching.kill()
+        watching.wait()
+        if listening:
+            os.kill(listening, signal.SIGKILL)
