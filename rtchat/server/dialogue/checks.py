@@ -133,7 +133,8 @@ def check_sound(sound: bytes) -> None:
 
 def from_validation(error: ValidationError, raw: dict[str, Any]) -> Rejected:
     """The first of pydantic's complaints, as the API says it."""
-    first = error.errors(include_url=False)[0]
+    errors = error.errors(include_url=False)
+    first = next((one for one in errors if not _of_another_shape(one["type"], one["loc"], raw)), errors[0])
     kind, context = first["type"], first.get("ctx", {})
     path, value = _locate(first["loc"], raw)
     if kind in ("union_tag_not_found", "union_tag_invalid"):
@@ -170,8 +171,18 @@ def _check_voice(voice: Any, path: str) -> None:
 
 def _check_session_type(raw: dict[str, Any]) -> None:
     session = raw.get("session")
-    if raw["type"] == "session.update" and isinstance(session, dict) and "type" not in session:
+    if raw["type"] != "session.update" or not isinstance(session, dict):
+        return
+    if "type" not in session:
         raise Rejected("missing_required_parameter", "Missing required parameter: 'session.type'.", "session.type")
+    audio = session.get("audio")
+    if session["type"] == "transcription" and isinstance(audio, dict) and "output" in audio:
+        raise Rejected("unknown_parameter", "Unknown parameter: 'session.audio.output'.", "session.audio.output")
+
+
+def _of_another_shape(kind: str, loc: tuple[int | str, ...], raw: Any) -> bool:
+    """It is of the word that could stand where an object does; what is wrong inside the object says more."""
+    return kind in ("literal_error", "string_type", "list_type") and isinstance(_locate(loc, raw)[1], dict)
 
 
 def _locate(loc: tuple[int | str, ...], raw: Any) -> tuple[str, Any]:
@@ -203,6 +214,7 @@ def check_unknown(raw: Any, known: Any, path: str = "") -> None:
             check_unknown(value, kept, f"{path}[{index}]")
 
 
+_STATUSES = ("in_progress", "completed", "incomplete")
 _ITEM_TYPES = ("message", "function_call", "function_call_output", "mcp_approval_response")
 # Role -> what its messages are made of, and the field that must be there.
 _CONTENT: Mapping[str, Mapping[str, str]] = {
@@ -236,6 +248,8 @@ def _check_items(raw: dict[str, Any]) -> None:
     for path, item in given.items():
         if item["type"] not in types:
             raise Rejected("invalid_value", _invalid_value(item["type"], types), f"{path}.type")
+        if item.get("status") not in (None, *_STATUSES):
+            raise Rejected("invalid_value", _invalid_value(item["status"], _STATUSES), f"{path}.status")
         if item["type"] != "message":
             continue
         known = _CONTENT[item["role"]]

@@ -82,7 +82,7 @@ class Settings:
         if session.type != self.kind:
             kinds = f"a {session.type} session update event to a {self.kind} session"
             message = f"Passing {kinds} is not allowed."
-            raise Rejected("invalid_value", message, "session.type")
+            raise Rejected("invalid_parameter", message, "session.type")
         changes = session.model_dump(exclude_unset=True, mode="json")
         if self.kind == "realtime" and changes.get("model") not in (None, self._values["model"]):
             raise Rejected("invalid_value", "The model of a session cannot be changed.", "session.model")

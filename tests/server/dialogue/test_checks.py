@@ -19,8 +19,8 @@ def listening(**fields):
     return session(audio={"input": fields})
 
 
-def message(*parts, role="user"):
-    item = {"type": "message", "role": role, "content": list(parts)}
+def message(*parts, role="user", **fields):
+    item = {"type": "message", "role": role, "content": list(parts), **fields}
     return {"type": "conversation.item.create", "item": item}
 
 
@@ -70,7 +70,21 @@ def message(*parts, role="user"):
         (session(audio={"output": {"voice": "bob"}}), "invalid_value", "session.audio.output.voice"),
         (session(audio={"output": {"voice": {"id": "v"}}}), "invalid_value", "session.audio.output.voice.id"),
         (session(audio={"output": {"voice": "voice_1"}}), "invalid_value", "session.audio.output.voice"),
-        (session(audio={"output": {"voice": {"id": 5}}}), "invalid_type", "session.audio.output.voice"),
+        (session(audio={"output": {"voice": {"id": 5}}}), "invalid_type", "session.audio.output.voice.id"),
+        (session(tool_choice={"type": "function"}), "missing_required_parameter", "session.tool_choice.name"),
+        (session(tool_choice={"type": "gun"}), "invalid_value", "session.tool_choice.type"),
+        (session(tool_choice="gun"), "invalid_value", "session.tool_choice"),
+        (
+            session(truncation={"type": "retention_ratio"}),
+            "missing_required_parameter",
+            "session.truncation.retention_ratio",
+        ),
+        (session(tracing={"workflow_name": 5}), "invalid_type", "session.tracing.workflow_name"),
+        (
+            session(type="transcription", audio={"output": {"voice": "ash"}}),
+            "unknown_parameter",
+            "session.audio.output",
+        ),
         (session(tools=[{"type": "function"}]), "missing_required_parameter", "session.tools[0].name"),
         (session(tools=[mcp()]), "missing_required_parameter", "session.tools[0].server_url"),
         (session(tools=[mcp(server_url="file:///etc")]), "invalid_value", "session.tools[0].server_url"),
@@ -96,6 +110,7 @@ def message(*parts, role="user"):
         (message({"type": "input_text"}), "missing_required_parameter", "item.content[0].text"),
         (message({"type": "input_audio"}, role="system"), "invalid_value", "item.content[0].type"),
         (message(role="pope"), "invalid_value", "item.role"),
+        (message(status="done"), "invalid_value", "item.status"),
         (
             {"type": "conversation.item.truncate", "item_id": "A", "content_index": 0, "audio_end_ms": -1},
             "integer_below_min_value",

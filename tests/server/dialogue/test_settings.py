@@ -63,12 +63,15 @@ def test_defaults_of_a_detection_that_is_named(talk):
 
 
 @pytest.mark.parametrize(
-    ("session", "param"),
-    [({"type": "transcription"}, "session.type"), ({"type": "realtime", "model": "other"}, "session.model")],
+    ("session", "code", "param"),
+    [
+        ({"type": "transcription"}, "invalid_parameter", "session.type"),
+        ({"type": "realtime", "model": "other"}, "invalid_value", "session.model"),
+    ],
 )
-def test_what_cannot_change(talk, session, param):
+def test_what_cannot_change(talk, session, code, param):
     (error,) = talk.send("session.update", session=session)
-    assert error["error"]["param"] == param
+    assert (error["error"]["code"], error["error"]["param"]) == (code, param)
 
 
 LISTENING = {"input": {"transcription": {"model": "whisper-1"}}}
