@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from rtchat.server.metrics import Took
 
 
+MAX_BEHIND = WIRE.bytes_in(600_000)
+"""Bytes of sound (ten minutes) that an engine may be behind what was said."""
+
+
 @dataclass(slots=True)
 class _Turn:
     key: str
@@ -72,9 +76,14 @@ class Listeners:
                 turn.listener = self._stt.listen(WIRE.rate, language=asked.language, grammar=grammar)
             except Exception as error:
                 turn.failure = reason(error)
-        if turn.failure is None:
-            turn.waiting += asked.pcm
-            self._go_on(turn)
+        if turn.failure is not None:
+            return
+        if len(turn.waiting) + len(asked.pcm) > MAX_BEHIND:
+            turn.failure = f"{self._stt.name} is too far behind what is said. Choose a faster one with --stt."
+            turn.waiting.clear()
+            return
+        turn.waiting += asked.pcm
+        self._go_on(turn)
 
     def finish(self, asked: sig.Transcribe) -> bool:
         """The turn is over: ask for its words. Not if nobody listens to it."""

@@ -202,6 +202,22 @@ async def test_who_stalls_fails_its_turn(engines, ears, connect):
         assert "counting has given nothing for 0.1 s." in failed["error"]["message"]
 
 
+async def test_who_is_too_far_behind_fails_its_turn(engines, ears, connect, monkeypatch):
+    monkeypatch.setattr("rtchat.server.listeners.MAX_BEHIND", len(loud(2)))
+    ears.may.clear()
+    async with embedded(engines=engines) as url, connect(url) as client:
+        await transcribing(client, turn_detection=None)
+        await client.sound(loud(1))
+        await asyncio.wait_for(ears.reached.wait(), 60)
+        await client.sound(loud(2))
+        await client.sound(loud(3))
+        await client.send("input_audio_buffer.commit")
+        await client.until("conversation.item.done")
+        ears.may.set()
+        failed = (await client.until(f"{KIND}.failed"))[-1]
+        assert "counting is too far behind what is said." in failed["error"]["message"]
+
+
 @pytest.mark.parametrize("end", ["clear", "leave"])
 async def test_what_is_not_wanted_any_more_is_closed(engines, ears, connect, end):
     engines.timeouts = EngineTimeouts(600)
