@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from rtchat.chunk import WIRE
 from rtchat.protocol import server_events as ev
 from rtchat.protocol.config import ResponseParams
-from rtchat.protocol.items import MessageItem
 from rtchat.server.dialogue.checks import Rejected
+from rtchat.server.dialogue.items import sounding, with_sounding
 from rtchat.server.dialogue.pieces import words as split
 from rtchat.server.dialogue.plan import Plan
 from rtchat.server.dialogue.signals import (
@@ -194,16 +194,15 @@ class Hearing:
             message=f"Input transcription failed for item '{entry.id}'. {result.reason}",
             param=None,
         )
-        return [self._context.emit(ev.TranscriptionFailed, item_id=entry.id, content_index=0, error=error)]
+        return [self._context.emit(ev.TranscriptionFailed, **self._where(entry.id), error=error)]
 
     def _completed(self, entry: Entry, before: str) -> list[Effect]:
         words = entry.words or ""
-        entry.item = _with_transcript(entry.item, words)
+        entry.item = with_sounding(entry.item, transcript=words)
         rest = words[len(before) :] if words.startswith(before) else ""
         completed = self._context.emit(
             ev.TranscriptionCompleted,
-            item_id=entry.id,
-            content_index=0,
+            **self._where(entry.id),
             transcript=words,
             usage=self._usage(entry),
         )
@@ -212,8 +211,12 @@ class Hearing:
     def _deltas(self, item_id: str, text: str) -> list[Effect]:
         # Docs: whisper-1 gives its deltas whole, the later models word by word.
         pieces = [text] if self._context.settings.transcription_model == "whisper-1" else split(text)
-        where: dict[str, Any] = {"item_id": item_id, "content_index": 0}
+        where = self._where(item_id)
         return [self._context.emit(ev.TranscriptionDelta, **where, delta=piece) for piece in pieces if piece]
+
+    def _where(self, item_id: str) -> dict[str, Any]:
+        entry = self._context.store.find(item_id)  # of a turn that is being spoken there is none yet
+        return {"item_id": item_id, "content_index": sounding(entry.item) if entry else 0}
 
     def _usage(self, entry: Entry) -> dict[str, Any]:
         # Recorded: whisper counts begun seconds and none of a silence, the gpt-4o transcribers ten tokens a second.
@@ -227,11 +230,3 @@ class Hearing:
             "input_token_details": {"text_tokens": 0, "audio_tokens": heard},
             "output_tokens": words,
         }
-
-
-def _with_transcript(item: MessageItem, words: str) -> MessageItem:
-    content = [
-        part.model_copy(update={"transcript": words}) if part.type == "input_audio" else part
-        for part in item.content
-    ]
-    return item.model_copy(update={"content": content})

@@ -176,10 +176,7 @@ class Store:
         if not entry.sound:
             return entry.item  # type: ignore[no-any-return]
         sound = encoded(bytes(entry.sound), output_format if entry.assistant_audio else input_format)
-        content = [
-            part.model_copy(update={"audio": sound}) if part.type in _SOUND else part for part in entry.item.content
-        ]
-        return entry.item.model_copy(update={"content": content})  # type: ignore[no-any-return]
+        return with_sounding(entry.item, audio=sound)
 
     def truncate(self, item_id: str, content_index: int, audio_end_ms: int) -> None:
         """Cut the assistant's speech at what was heard; words that were not are forgotten.
@@ -333,10 +330,10 @@ def told_text(entry: Entry) -> str:
     """The words of a message, as the language model is told them."""
     if entry.said:
         return "".join(stretch.text for stretch in entry.said).strip()
-    texts, images = [], iter(entry.images)
+    texts, words, images = [], iter([entry.words or ""]), iter(entry.images)
     for part in entry.item.content:
         if part.type == "input_audio":
-            texts.append(entry.words or "")
+            texts.append(next(words, ""))
         elif part.type == "output_audio":
             texts.append(part.transcript or "")
         elif part.type == "input_image":
@@ -344,6 +341,18 @@ def told_text(entry: Entry) -> str:
         else:
             texts.append(part.text or "")
     return " ".join(text for text in texts if text)
+
+
+def sounding(item: MessageItem) -> int:
+    """The index of the part that is sound. Of several, which nobody sends, the first stands for all."""
+    return next((index for index, part in enumerate(item.content) if part.type in _SOUND), 0)
+
+
+def with_sounding(item: MessageItem, **changes: Any) -> MessageItem:
+    """The item with a change in that part."""
+    content = list(item.content)
+    content[sounding(item)] = content[sounding(item)].model_copy(update=changes)
+    return item.model_copy(update={"content": content})
 
 
 def _without_sound(part: ContentPart) -> ContentPart:

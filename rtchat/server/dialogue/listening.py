@@ -126,6 +126,7 @@ class Listening:
     def clear(self) -> list[Effect]:
         """Forget what was appended."""
         self._buffer.clear()
+        self._decoder = Decoder(self._decoder.kind)  # half a sample is forgotten, too
         cleared: list[Effect] = [self._context.emit(ev.InputAudioCleared)]
         cleared += [*self._go_on(), *self.hearing.forget(self._taken())]
         if self._segmenter and self._detection:

@@ -111,6 +111,29 @@ def test_sound_that_a_client_brings_is_recognised(talk, of_type):
     assert told(talk, of_type) == ["good morning"]
 
 
+@pytest.mark.parametrize("heard", [True, False])
+def test_words_are_told_of_the_part_that_is_sound(talk, of_type, heard):
+    talk.update(audio={"input": {"transcription": {"model": "whisper-1"}}})
+    sound = {"type": "input_audio", "audio": base64.b64encode(b"\1\0" * 4800).decode()}
+    content = [{"type": "input_text", "text": "Listen:"}, sound, {"type": "input_text", "text": "Well?"}]
+    item = {"type": "message", "role": "user", "content": content}
+    key = of_type(talk.send("conversation.item.create", item=item), sig.Transcribe).key
+    told_of = talk.tell(sig.Recognised(key, "good morning") if heard else sig.NotRecognised(key, "It broke."))
+    assert {event["content_index"] for event in told_of} == {1}
+    shown = talk.send("conversation.item.retrieve", item_id=key)[0]["item"]["content"][1]
+    assert shown == {**sound, "transcript": "good morning" if heard else None}
+    assert told(talk, of_type) == ["Listen: good morning Well?" if heard else "Listen: Well?"]
+
+
+def test_the_words_of_several_parts_of_sound_are_told_once(talk, of_type):
+    sound = {"type": "input_audio", "audio": base64.b64encode(b"\1\0" * 4800).decode()}
+    item = {"type": "message", "role": "user", "content": [sound, sound]}
+    asked = of_type(talk.send("conversation.item.create", item=item), sig.Transcribe)
+    assert asked.pcm == b"\1\0" * 9600
+    talk.tell(sig.Recognised(asked.key, "good morning"))
+    assert told(talk, of_type) == ["good morning"]
+
+
 def test_truncating_forgets_what_was_not_heard(talk, of_type, spoken):
     cut = {"item_id": spoken, "content_index": 0, "audio_end_ms": 750}
     (event,) = talk.send("conversation.item.truncate", **cut)

@@ -190,6 +190,17 @@ def test_clear(talk, names):
     assert talk.send("input_audio_buffer.commit")[0]["type"] == "error"
 
 
+def test_half_a_sample_is_cleared_with_the_rest(talk):
+    talk.update(audio={"input": {"turn_detection": None}})
+    talk.send("input_audio_buffer.append", audio=base64.b64encode(b"\1").decode())
+    talk.send("input_audio_buffer.clear")
+    sound = b"\0\2" * 2400
+    talk.send("input_audio_buffer.append", audio=base64.b64encode(sound).decode())
+    item_id = talk.send("input_audio_buffer.commit")[0]["item_id"]
+    item = talk.send("conversation.item.retrieve", item_id=item_id)[0]["item"]
+    assert base64.b64decode(item["content"][0]["audio"]) == sound
+
+
 def test_clearing_ends_speech_without_a_turn(talk, names):
     talk.hear(0.9, 0.9)
     assert names(talk.send("input_audio_buffer.clear")) == ["input_audio_buffer.cleared", "ResetDetector"]
