@@ -92,11 +92,7 @@ class Answers:
         """
         params = params or ResponseParams()
         context = self._context
-        if context.settings.kind != "realtime":
-            raise Rejected("invalid_value", "A transcription session gives no responses.", "type")
-        plan = Plan.of(context.settings.realtime, params, context.fixed_voice)
-        if _voice(params) not in (None, plan.voice):
-            raise voice_is_fixed()
+        plan, own = self._checked(params)
         if plan.in_conversation and self.active:
             if self._next is None and any(context.store.answered(call) for call in self.active.calls):
                 # Recorded: asked for after the call's result but before `response.done`, it is begun after that.
@@ -110,14 +106,6 @@ class Answers:
         if not plan.in_conversation and len(self._running) >= MOST_AT_ONCE:
             message = f"{MOST_AT_ONCE} responses are already in progress. Wait until one of them is finished."
             raise Rejected("too_many_responses", message)
-        known = ("auto", "none", "required", *(tool["name"] for tool in plan.tools))
-        if plan.tool_choice not in known:
-            message = f"Tool choice '{plan.tool_choice}' not found in 'tools' parameter."
-            raise Rejected("invalid_value", message, "response.tool_choice")
-        context.mcp.check(params.tools, "response.tools")
-        own = None
-        if params.input is not None:
-            own = context.store.resolve(params.input, context.new_id, context.settings.input_format)
         weight = self._check_room(size, own or ())
         answer = Answer(plan, context.store, context.new_id, context.conversation_id)
         self._running[answer.id] = running = _Running(answer, own, weight)
@@ -130,6 +118,27 @@ class Answers:
             if entry.awaits_words:
                 effects += self._hearing.aside(entry)
         return effects if answer.waits_for else effects + self._think(running)
+
+    def _checked(self, params: ResponseParams) -> tuple[Plan, list[Entry] | None]:
+        """What a response is to be, and its own input.
+
+        Raises:
+            Rejected: Something in it cannot be.
+        """
+        context = self._context
+        if context.settings.kind != "realtime":
+            raise Rejected("invalid_value", "A transcription session gives no responses.", "type")
+        plan = Plan.of(context.settings.realtime, params, context.fixed_voice)
+        if _voice(params) not in (None, plan.voice):
+            raise voice_is_fixed()
+        known = ("auto", "none", "required", *(tool["name"] for tool in plan.tools))
+        if plan.tool_choice not in known:
+            message = f"Tool choice '{plan.tool_choice}' not found in 'tools' parameter."
+            raise Rejected("invalid_value", message, "response.tool_choice")
+        context.mcp.check(params.tools, "response.tools")
+        if params.input is None:
+            return plan, None
+        return plan, context.store.resolve(params.input, context.new_id, context.settings.input_format)
 
     def _check_room(self, size: int, given: Sequence[Entry]) -> int:
         """Bytes that a response takes which was asked for in so many characters, with these items.

@@ -195,10 +195,23 @@ def test_what_was_asked_for_too_early_may_be_wrong_or_not_wanted_any_more(talk, 
     call = talk.tell(sig.Thought(first, ToolCall("get_weather", "{}")))[0]["item"]
     output = {"type": "function_call_output", "call_id": call["call_id"], "output": "fog"}
     talk.send("conversation.item.create", item=output)
-    nobody = {"input": [{"type": "item_reference", "id": "nobody"}]}
-    assert talk.send("response.create", response=nobody) == []
+    talk.send("conversation.item.create", item=_message("apples", id="A"))
+    fruit = {"input": [{"type": "item_reference", "id": "A"}]}
+    assert talk.send("response.create", response=fruit) == []
+    talk.send("conversation.item.delete", item_id="A")
     ended = talk.send("response.cancel") if cancelled else talk.tell(sig.ThoughtEnded(first))
     assert names(ended)[-1] == last
+
+
+def test_what_was_asked_for_too_early_is_refused_at_once_where_it_can_never_be(talk, of_type):
+    first = of_type(talk.send("response.create"), sig.Think).response_id
+    call = talk.tell(sig.Thought(first, ToolCall("get_weather", "{}")))[0]["item"]
+    output = {"type": "function_call_output", "call_id": call["call_id"], "output": "fog"}
+    talk.send("conversation.item.create", item=output)
+    asked = {"tool_choice": {"type": "function", "name": "fly"}}
+    (error,) = talk.send("response.create", response=asked, event_id="mine")
+    assert (error["error"]["param"], error["error"]["event_id"]) == ("response.tool_choice", "mine")
+    assert talk.send("response.create") == []  # this one waits
 
 
 def test_sound_beside_the_conversation_is_understood_first(talk, of_type, names):
