@@ -117,8 +117,7 @@ class Store:
             Rejected: The id is taken, or there is no item to insert after.
         """
         if entry.id in self._by_id:
-            message = f"Error adding item: an item with id '{entry.id}' already exists."
-            raise Rejected("item_create_duplicate_item_id", message, "item.id")
+            raise id_is_taken(entry.id)
         if isinstance(entry.item, FunctionCallOutputItem) and self._call(entry.item.call_id) is None:
             message = f"Tool call ID '{entry.item.call_id}' not found in conversation."
             raise Rejected("invalid_tool_call_id", message, "item.call_id")
@@ -258,6 +257,12 @@ class Store:
 
 
 _SOUND = ("input_audio", "output_audio")
+
+
+def id_is_taken(item_id: str) -> Rejected:
+    """The refusal of another item of the same id."""
+    message = f"Error adding item: an item with id '{item_id}' already exists."
+    return Rejected("item_create_duplicate_item_id", message, "item.id")
 
 
 def overhead(entry: Entry) -> int:

@@ -53,7 +53,12 @@ IDLE_TEXT = (
 
 
 class Listening:
-    """The input audio buffer of a session. `hearing` finds the words."""
+    """The input audio buffer of a session.
+
+    Attributes:
+        hearing: Finds the words.
+        item_id: Of the turn to come, once the client may know it; else empty.
+    """
 
     def __init__(self, context: Context) -> None:
         self._context = context
@@ -63,7 +68,7 @@ class Listening:
         self._detection: ServerVad | SemanticVad | None = None
         self._segmenter: Segmenter | None = None
         self._pause: Pause | None = None  # under semantic_vad
-        self._item_id = ""  # of the turn to come, once the client may know it
+        self.item_id = ""
         self._started_ms = 0
         self._listened_ms = 0.0  # as far as the recogniser was given it
         self._idle_from: int | None = None  # position from which silence is counted
@@ -112,7 +117,7 @@ class Listening:
     def _listen_to_all(self, pcm: bytes) -> list[Effect]:
         """Nobody but the client ends this turn, and it is all that is pending."""
         if not self._context.listens or self.hearing.listened:
-            return self.hearing.listen(self._item_id, pcm)
+            return self.hearing.listen(self.item_id, pcm)
         return self.hearing.listen(self._coming(), self._buffer.pending())
 
     def _listen(self, until_ms: float) -> list[Effect]:
@@ -121,7 +126,7 @@ class Listening:
             return []
         sound = self._buffer.peek(self._listened_ms, until_ms)
         self._listened_ms = until_ms
-        return self.hearing.listen(self._item_id, sound)
+        return self.hearing.listen(self.item_id, sound)
 
     def clear(self) -> list[Effect]:
         """Forget what was appended."""
@@ -174,7 +179,7 @@ class Listening:
         if isinstance(found, Resumed):
             return "", self._go_on()
         if found is not None:
-            stopped = self._context.emit(ev.SpeechStopped, audio_end_ms=found.at_ms, item_id=self._item_id)
+            stopped = self._context.emit(ev.SpeechStopped, audio_end_ms=found.at_ms, item_id=self.item_id)
             sound = self._buffer.take(self._started_ms, found.at_ms)
             self._pause = self._idle_from = None
             return "stopped", [stopped, *self._turn(self._taken(), sound)]
@@ -207,12 +212,12 @@ class Listening:
 
     def _coming(self) -> str:
         """The id of the turn to come: once it was told, that turn keeps it, whoever ends it."""
-        self._item_id = self._item_id or self._context.new_id("item")
-        return self._item_id
+        self.item_id = self.item_id or self._context.new_id("item")
+        return self.item_id
 
     def _taken(self) -> str:
         """The same, for the turn that is there now; the next one has another."""
-        item_id, self._item_id = self._coming(), ""
+        item_id, self.item_id = self._coming(), ""
         return item_id
 
     def _paused(self, at_ms: int) -> list[Effect]:

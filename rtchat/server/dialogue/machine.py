@@ -11,7 +11,7 @@ from rtchat.protocol.items import McpApprovalResponseItem
 from rtchat.server.dialogue.answers import Answers
 from rtchat.server.dialogue.checks import Rejected, read
 from rtchat.server.dialogue.context import Context
-from rtchat.server.dialogue.items import entry_of
+from rtchat.server.dialogue.items import entry_of, id_is_taken
 from rtchat.server.dialogue.listening import Listening
 from rtchat.server.dialogue.refusals import binary_frame, expired
 from rtchat.server.dialogue.settings import Kind, Settings
@@ -195,6 +195,8 @@ class Dialogue:
         if decision:
             self._answers.calls.check(decision)
         entry = entry_of(event.item, context.new_id, context.settings.input_format)
+        if entry.id == self._listening.item_id:
+            raise id_is_taken(entry.id)
         context.store.check_room(entry)
         if entry.awaits_words:
             self._listening.hearing.check_room(len(entry.sound))

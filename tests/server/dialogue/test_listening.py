@@ -297,6 +297,14 @@ def test_an_id_that_was_told_is_gone_with_what_was_cleared(talk):
     assert talk.send("input_audio_buffer.commit")[0]["item_id"] != started["item_id"]
 
 
+def test_an_id_that_was_told_is_taken(talk, of_type):
+    (started,) = talk.hear(*[0.9] * 5)
+    item = {"type": "message", "role": "user", "id": started["item_id"], "content": []}
+    (error,) = talk.send("conversation.item.create", item=item)
+    assert error["error"]["code"] == "item_create_duplicate_item_id"
+    assert of_type(talk.send("input_audio_buffer.commit"), "input_audio_buffer.committed")["item_id"] == item["id"]
+
+
 def test_new_rules_in_the_middle_of_speech(talk, names):
     talk.hear(0.9, 0.9)
     talk.update(audio={"input": {"turn_detection": {"type": "server_vad", "silence_duration_ms": 100}}})
