@@ -24,7 +24,7 @@ from rtchat.server.dialogue import signals as sig
 from rtchat.server.dialogue.refusals import MISTAKE
 from rtchat.server.dialogue.sound import Rate
 from rtchat.server.engine_timeouts import EngineTimeouts
-from rtchat.server.engines.base import WordMark, reason
+from rtchat.server.engines.base import AT_WORK, WordMark, reason
 from rtchat.server.ids import new_id
 from rtchat.server.limits import Limits, minutes
 from rtchat.server.listeners import Listeners
@@ -317,8 +317,9 @@ class Live:
                 _closing(self._timeouts.pieces(made, llm.name)) as pieces,
             ):
                 async for piece in pieces:
-                    first.stop()
-                    self._feed(sig.Thought(asked.response_id, piece))
+                    if piece != AT_WORK:
+                        first.stop()
+                        self._feed(sig.Thought(asked.response_id, piece))
                     await asyncio.sleep(0)  # an engine that is never waited for leaves others their turn, too
             self._feed(sig.ThoughtEnded(asked.response_id))
         except Exception as error:

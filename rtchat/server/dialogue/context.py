@@ -77,4 +77,5 @@ class Context:
             tool_choice=choice,
             model=self.model,
             parallel_tool_calls=plan.parallel_tool_calls,
+            may_be_cut=self.settings.realtime.truncation != "disabled",
         )

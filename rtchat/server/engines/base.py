@@ -170,6 +170,7 @@ class Prompt:
         tool_choice: `auto`, `none`, `required` or a function's name.
         model: The session's model name.
         parallel_tool_calls: Whether one response may call several functions.
+        may_be_cut: Whether the oldest messages may be left out when they are more than the model takes.
     """
 
     instructions: str
@@ -178,6 +179,7 @@ class Prompt:
     tool_choice: str = "auto"
     model: str = ""
     parallel_tool_calls: bool = True
+    may_be_cut: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,6 +193,10 @@ class TextPiece:
 
     text: str
     whole: bool = False
+
+
+AT_WORK = TextPiece("")
+"""Nothing to say yet, but the engine is not stuck: it is waited for anew."""
 
 
 @dataclass(frozen=True, slots=True)

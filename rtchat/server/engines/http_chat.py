@@ -9,6 +9,8 @@ from rtchat.server.engines.base import Message, Prompt
 
 INAUDIBLE = "(inaudible)"
 """What the model is told of speech in which no word was understood."""
+SILENT = "(says nothing)"
+"""What the model is told where it speaks, or is to speak, and nobody has spoken to it."""
 NO_OUTPUT_YET = "(no output yet)"
 """What the model is told of a call that nobody has answered: every call must have an answer in this shape."""
 
@@ -17,26 +19,32 @@ def request(prompt: Prompt, model: str, *, images: bool = False) -> dict[str, An
     """The body of the request, with the images that came with the messages or without.
 
     `none` sends no tools and a function's name sends that one alone, because some servers overlook `tool_choice`.
+    Of that one a call is `required`: llama.cpp and LM Studio know no choice that is an object.
     """
     body: dict[str, Any] = {
         "model": model,
         "stream": True,
         "messages": chat(prompt.instructions, prompt.messages, images=images),
     }
-    choice: Any = prompt.tool_choice
+    choice = prompt.tool_choice
     tools = [] if choice == "none" else list(prompt.tools)
     if choice not in ("auto", "none", "required"):
         tools = [tool for tool in tools if tool.get("name") == choice]
-        choice = {"type": "function", "function": {"name": choice}}
+        choice = "required"
     if tools:
         body["tools"] = [
             {"type": "function", "function": {key: value for key, value in tool.items() if key != "type"}}
             for tool in tools
         ]
         body["tool_choice"] = choice
-        if not prompt.parallel_tool_calls:
+        if not several_calls(prompt):
             body["parallel_tool_calls"] = False
     return body
+
+
+def several_calls(prompt: Prompt) -> bool:
+    """Whether the answer may hold more than one call: not of a function that was named."""
+    return prompt.parallel_tool_calls and prompt.tool_choice in ("auto", "none", "required")
 
 
 def chat(instructions: str, messages: Sequence[Message], *, images: bool = False) -> list[dict[str, Any]]:
@@ -44,7 +52,8 @@ def chat(instructions: str, messages: Sequence[Message], *, images: bool = False
 
     Many models' templates refuse a system message after the first, or two messages of one role in a row, which both
     happen in a spoken conversation. So the first holds all that the system says before anybody speaks, what it says
-    later is told in the user's place, and neighbours of one role are one message.
+    later is told in the user's place, and neighbours of one role are one message. The user speaks first, as most
+    templates want it, and the assistant never last: llama.cpp would take that for the beginning of the answer.
     """
     outputs = {message.call_id: message.text for message in messages if message.role == "tool"}
     made = {message.call_id for message in messages if message.role == "call"}
@@ -66,6 +75,11 @@ def chat(instructions: str, messages: Sequence[Message], *, images: bool = False
                 _add(told, "user", f"(System: {message.text})")
             case role:
                 _add(told, role, message.text)
+    first = 1 if told and told[0]["role"] == "system" else 0
+    if told[first:] and told[first]["role"] == "assistant":
+        told.insert(first, {"role": "user", "content": SILENT})
+    if not told[first:] or (told[-1]["role"] == "assistant" and "tool_calls" not in told[-1]):
+        told.append({"role": "user", "content": SILENT})
     return [shown for entry in told for shown in (entry, *_outputs(entry, outputs))]
 
 

@@ -6,12 +6,13 @@ import asyncio
 import json
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from rtchat.server.engines.base import BrokenOff, Piece, Prompt, TextPiece, ToolCall
-from rtchat.server.engines.http_chat import request
-from rtchat.server.engines.upstream import RefusedError, Upstream, lines
+from rtchat.server.engines.base import AT_WORK, BrokenOff, Piece, Prompt, TextPiece, ToolCall
+from rtchat.server.engines.http_chat import request, several_calls
+from rtchat.server.engines.http_window import shortened
+from rtchat.server.engines.upstream import RefusedError, Upstream, lines, refusal_text
 
 if TYPE_CHECKING:
     import httpx
@@ -20,6 +21,7 @@ _DONE = "[DONE]"
 _END_S = 0.05  # what a server may take to end its stream after that
 _BROKEN_OFF = {"length": BrokenOff("max_output_tokens"), "content_filter": BrokenOff("content_filter")}
 _NO_IMAGES = (400, 404, 415, 422, 500)  # what servers answer to an image that the model cannot see
+_REASONING = ("reasoning_content", "reasoning")  # fields of a delta that is not said
 _THINK, _THOUGHT = "<think>", "</think>"
 
 
@@ -58,6 +60,8 @@ class HttpLanguageModel:
                 ended = ended or reason
                 if text := thinking.said(delta.get("content")):
                     yield TextPiece(text)
+                elif thinking.going_on or any(delta.get(field) for field in _REASONING):
+                    yield AT_WORK
                 for part in delta.get("tool_calls") or ():
                     _gather(calls, part)
         if not seen:
@@ -69,24 +73,29 @@ class HttpLanguageModel:
         if ended in _BROKEN_OFF:
             yield _BROKEN_OFF[ended]
             return
-        for call in list(calls.values())[: None if prompt.parallel_tool_calls else 1]:
+        for call in list(calls.values())[: None if several_calls(prompt) else 1]:
             yield self._called(call, prompt)
 
     @asynccontextmanager
     async def _asking(self, prompt: Prompt) -> AsyncIterator[httpx.Response]:
-        """Ask; without its images when the model refuses them, which only asking tells."""
+        """Ask; without its images or its oldest messages when the model refuses them, which only asking tells."""
         model = await self._upstream.model()
-        with_images = self._sees and any(message.images for message in prompt.messages)
+        has_images = any(message.images for message in prompt.messages)
+        images = has_images and self._sees
         async with AsyncExitStack() as stack:
-            post = self._upstream.post
-            try:
-                asked = post("/chat/completions", json=request(prompt, model, images=with_images))
-                response = await stack.enter_async_context(asked)
-            except RefusedError as refused:
-                if not with_images or refused.status not in _NO_IMAGES:
-                    raise
-                response = await stack.enter_async_context(post("/chat/completions", json=request(prompt, model)))
-                self._sees = False
+            while True:
+                body = request(prompt, model, images=images)
+                try:
+                    response = await stack.enter_async_context(self._upstream.post("/chat/completions", json=body))
+                    break
+                except RefusedError as refused:
+                    if refused.overflow and prompt.may_be_cut and (left := shortened(prompt, refused.overflow)):
+                        prompt = replace(prompt, messages=left)
+                    elif images and not refused.overflow and refused.status in _NO_IMAGES:
+                        images = False
+                    else:
+                        raise
+            self._sees = self._sees and images == has_images
             yield response
 
     def grammar(self, prompt: Prompt) -> None:
@@ -110,8 +119,10 @@ class HttpLanguageModel:
             async with aclosing(lines(response)) as arriving:
                 async for line in arriving:
                     kind, _, data = line.partition(":")
-                    if kind != "data" or not data.strip():
+                    if kind not in ("data", "error") or not data.strip():
                         continue
+                    if kind == "error":  # older llama.cpp
+                        raise self._upstream.nonsense(f"failed: {refusal_text(data.encode())}")
                     if data.strip() == _DONE:
                         yield {}, _DONE  # some servers give no other reason
                         with suppress(TimeoutError):  # read to its end, a connection can be used again
@@ -131,9 +142,8 @@ class HttpLanguageModel:
             raise self._upstream.nonsense("sent something that is not JSON") from None
         if not isinstance(chunk, dict):
             raise self._upstream.nonsense("sent JSON that is not an object")
-        if error := chunk.get("error"):
-            said = error.get("message") if isinstance(error, dict) else error
-            raise self._upstream.nonsense(f"failed: {said}")
+        if chunk.get("error") or chunk.get("object") == "error":
+            raise self._upstream.nonsense(f"failed: {refusal_text(data.encode())}")
         choices = chunk.get("choices")
         if not choices:
             return []  # the last chunk may hold the usage alone
@@ -188,6 +198,11 @@ class Thinking:
 
     def __init__(self) -> None:
         self._held: str | None = ""  # None: past it
+
+    @property
+    def going_on(self) -> bool:
+        """It is thinking, or may be."""
+        return bool(self._held)
 
     def said(self, text: Any) -> str:
         """What of this piece is to be said."""

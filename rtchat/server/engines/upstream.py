@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
@@ -17,6 +17,7 @@ import httpx
 
 from rtchat.errors import EngineError, UsageError
 from rtchat.loopback import is_loopback
+from rtchat.server.engines.http_window import Overflow, overflow
 
 Kind = Literal["llm", "stt", "tts"]
 
@@ -38,11 +39,13 @@ class RefusedError(EngineError):
         status: Which.
         message: What it says.
         hint: What to do next.
+        overflow: What was asked is more than the model takes.
     """
 
-    def __init__(self, status: int, message: str, *, hint: str) -> None:
+    def __init__(self, status: int, message: str, *, hint: str, overflow: Overflow | None = None) -> None:
         super().__init__(message, hint=hint)
         self.status = status
+        self.overflow = overflow
 
 
 class Upstream:
@@ -112,7 +115,7 @@ class Upstream:
             ) from None
         except httpx.HTTPError as error:
             raise self._broken(error) from error
-        if response.status_code in (401, 403):
+        if response.status_code in (401, 403, 503):
             raise await self._refusal(response)
         try:
             return [str(model["id"]) for model in response.json()["data"]]
@@ -153,7 +156,8 @@ class Upstream:
             EngineError: Nothing answers, it refuses, or the connection breaks.
         """
         try:
-            async with self._http().stream("POST", f"{self.url}{path}", **content) as response:
+            async with AsyncExitStack() as stack:
+                response = await self._asked(stack, path, content)
                 if response.status_code != 200:
                     raise await self._refusal(response)
                 if "html" in response.headers.get("content-type", ""):
@@ -177,6 +181,17 @@ class Upstream:
         )
 
     # --- inside -------------------------------------------------------------------------------------------
+
+    async def _asked(self, stack: AsyncExitStack, path: str, content: Mapping[str, Any]) -> httpx.Response:
+        """The beginning of an answer. A connection that breaks before that is tried again, once.
+
+        llama.cpp promises to keep a connection and closes it behind every stream, and any server closes one that
+        was idle for a while: that may be at the moment in which it is used again.
+        """
+        try:
+            return await stack.enter_async_context(self._http().stream("POST", f"{self.url}{path}", **content))
+        except (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError):
+            return await stack.enter_async_context(self._http().stream("POST", f"{self.url}{path}", **content))
 
     def _http(self) -> httpx.AsyncClient:
         if self._client is None:
@@ -214,6 +229,9 @@ class Upstream:
         message = f"{self.url} answered {status}" + (f": {said.rstrip('.')}." if said else ".")
         if status in (401, 403):
             return RefusedError(status, message, hint=f"Put its key into RTCHAT_{self.kind.upper()}_API_KEY.")
+        if too_much := overflow(status, said):
+            hint = "Shorten the instructions, or start that server with a larger context."
+            return RefusedError(status, message, hint=hint, overflow=too_much)
         if status in (400, 404) and "model" in said.lower():
             try:
                 return RefusedError(status, message, hint=f"It has {_listed(await self.models())}.")
@@ -223,6 +241,8 @@ class Upstream:
             return RefusedError(status, message, hint=f"Check --{self.kind}: most addresses end in /v1.")
         if status == 429:
             return RefusedError(status, message, hint="It is busy: wait a moment.")
+        if status == 503:
+            return RefusedError(status, message, hint="It is still starting, or busy: wait a moment.")
         return RefusedError(status, message, hint="Look at that server's log.")
 
     def _without_key(self, text: str) -> str:

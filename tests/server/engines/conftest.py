@@ -37,6 +37,8 @@ class Stack:
     speech_type: str = "audio/pcm"
     blind: bool = False
     """It refuses images."""
+    window: int = 0
+    """Characters of messages that it takes; it refuses more as llama.cpp does. 0 takes all."""
     asked: list[Any] = field(default_factory=list)
     keys: list[str | None] = field(default_factory=list)
     peers: list[int] = field(default_factory=list)
@@ -67,6 +69,13 @@ class Stack:
         self.peers.append(request.client.port)
         if self.blind and "image_url" in str(self.asked[-1]):
             return JSONResponse({"error": "this model cannot see"}, status_code=500)
+        if self.window and (size := sum(len(str(m["content"])) for m in self.asked[-1]["messages"])) > self.window:
+            error = {
+                "code": 400,
+                "message": f"request ({size} tokens) exceeds the available context size ({self.window} tokens)",
+                "type": "exceed_context_size_error",
+            }
+            return JSONResponse({"error": error}, status_code=400)
         return self._answer(self.chat, "text/event-stream")
 
     async def _transcribe(self, request: Request) -> Response:

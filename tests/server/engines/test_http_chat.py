@@ -18,7 +18,7 @@ def test_each_form_of_tool_choice():
     assert "tools" not in bodies["none"]
     assert (len(bodies["required"]["tools"]), bodies["required"]["tool_choice"]) == (2, "required")
     assert [tool["function"]["name"] for tool in bodies["time"]["tools"]] == ["time"]
-    assert bodies["time"]["tool_choice"] == {"type": "function", "function": {"name": "time"}}
+    assert bodies["time"]["tool_choice"] == "required"  # llama.cpp takes no object, and then calls nothing
 
 
 def test_the_conversation_in_chat_s_shape():
@@ -55,12 +55,28 @@ def test_the_conversation_in_chat_s_shape():
         {"role": "tool", "tool_call_id": "2", "content": "(no output yet)"},
         {"role": "user", "content": "and then\n(gone gave: lost)\n(System: Be quick.)"},
         {"role": "assistant", "content": "Then\nit is."},
+        {"role": "user", "content": "(says nothing)"},
     ]
     assert chat("", [Message("call", "{}", "time", "1"), Message("assistant", "So.")]) == [
+        {"role": "user", "content": "(says nothing)"},
         {"role": "assistant", "content": None, "tool_calls": [ANY]},
         {"role": "tool", "tool_call_id": "1", "content": "(no output yet)"},
         {"role": "assistant", "content": "So."},
+        {"role": "user", "content": "(says nothing)"},
     ]
+
+
+def test_the_user_speaks_first_and_the_assistant_never_last():
+    silent = {"role": "user", "content": "(says nothing)"}
+    system = {"role": "system", "content": "Be kind."}
+    hello = {"role": "assistant", "content": "Hello."}
+    assert chat("", []) == [silent]
+    assert chat("Be kind.", []) == [system, silent]
+    assert chat("Be kind.", [Message("assistant", "Hello.")]) == [system, silent, hello, silent]
+    greeted = [Message("assistant", "Hello."), Message("user", "Hi.")]
+    assert chat("Be kind.", greeted) == [system, silent, hello, {"role": "user", "content": "Hi."}]
+    called = [Message("user", "Hi."), Message("call", "{}", "time", "1"), Message("tool", "noon", "time", "1")]
+    assert chat("", called)[-1]["role"] == "tool"
 
 
 def test_images_go_with_their_message_when_they_are_wanted():

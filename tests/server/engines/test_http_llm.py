@@ -8,7 +8,7 @@ from starlette.responses import HTMLResponse, JSONResponse
 
 from rtchat.errors import EngineError
 from rtchat.server.engines import http_llm
-from rtchat.server.engines.base import BrokenOff, Message, Prompt, TextPiece, ToolCall
+from rtchat.server.engines.base import AT_WORK, BrokenOff, Message, Prompt, TextPiece, ToolCall
 from rtchat.server.engines.http_llm import HttpLanguageModel, Thinking
 from rtchat.server.engines.upstream import Upstream
 from rtchat.server.run import ServerConfig, build, embedded
@@ -71,9 +71,9 @@ async def test_calls_without_an_index_of_their_own_are_told_apart_by_their_ids(s
 
 async def test_one_call_where_several_are_not_wanted(stack, called):
     stack.chat = called(*({"index": n, "id": str(n), "function": {"name": "time"}} for n in range(2)))
-    prompt = Prompt("", [], TOOLS, parallel_tool_calls=False)
-    assert await answer(stack, prompt) == [ToolCall("time", "{}")]
-    assert stack.asked[0]["parallel_tool_calls"] is False
+    for prompt in (Prompt("", [], TOOLS, parallel_tool_calls=False), Prompt("", [], TOOLS, "time")):
+        assert await answer(stack, prompt) == [ToolCall("time", "{}")]
+        assert stack.asked[-1]["parallel_tool_calls"] is False
 
 
 async def test_a_model_that_cannot_see_is_asked_without_the_image(stack, said):
@@ -94,10 +94,43 @@ async def test_a_model_that_cannot_see_is_asked_without_the_image(stack, said):
     await llm.close()
 
 
+async def test_a_conversation_that_is_more_than_the_window_loses_its_oldest_turns(stack, said):
+    stack.window, stack.chat = 400, said("Hi.")
+    messages = [Message(role, "x" * 50) for _ in range(5) for role in ("user", "assistant")]
+    prompt = Prompt("Be kind.", [*messages, Message("user", "So?")])
+    assert await answer(stack, prompt) == [TextPiece("Hi.")]
+    kept = stack.asked[-1]["messages"]
+    assert (kept[0]["content"], kept[-1]["content"]) == ("Be kind.", "So?")
+    assert 3 <= len(kept) < 10
+    with pytest.raises(EngineError, match=r"available context size.* with a larger context"):
+        await answer(stack, replace(prompt, may_be_cut=False))
+    with pytest.raises(EngineError, match="available context size"):
+        await answer(stack, Prompt("x" * 500, prompt.messages))
+
+
+async def test_an_image_that_leaves_with_the_oldest_turns_does_not_blind_the_model(stack, said):
+    stack.window, stack.chat = 400, said("Hi.")
+    image = Message("user", "x" * 390, images=("data:image/png;base64,AA==",))
+    llm = HttpLanguageModel(Upstream(stack.url, kind="llm", model="m"))
+    seen = [piece async for piece in llm.respond(Prompt("", [image, Message("user", "So?")]))]
+    assert seen == [TextPiece("Hi.")]
+    stack.window = 0
+    _ = [piece async for piece in llm.respond(Prompt("", [image]))]
+    assert isinstance(stack.asked[-1]["messages"][0]["content"], list)
+    await llm.close()
+
+
 async def test_an_answer_that_comes_whole(stack):
     message = {"content": "Hello.", "tool_calls": [{"id": "x", "function": {"name": "time", "arguments": "{}"}}]}
     stack.chat = JSONResponse({"choices": [{"message": message, "finish_reason": "stop"}]})
     assert await answer(stack) == [TextPiece("Hello."), ToolCall("time", "{}")]
+
+
+@pytest.mark.parametrize("field", ["reasoning_content", "reasoning"])
+async def test_a_model_that_thinks_is_at_work(stack, said, field):
+    thoughts = [{"choices": [{"index": 0, "delta": {field: "Hm"}}]}, *said("<think>", "Hm", "</think>")[:3]]
+    stack.chat = [*thoughts, *said("Hi.")]
+    assert await answer(stack) == [AT_WORK] * 4 + [TextPiece("Hi.")]
 
 
 async def test_comments_and_usage_are_passed_over(stack, said):
@@ -123,6 +156,12 @@ async def test_comments_and_usage_are_passed_over(stack, said):
         (JSONResponse({"error": "model 'x' not found"}, status_code=404), "model 'x' not found. It has tiny."),
         (JSONResponse({"detail": "boom"}, status_code=500), "answered 500: boom. Look at"),
         (JSONResponse({"error": {"message": "slow down."}}, status_code=429), "slow down. It is busy"),
+        (
+            JSONResponse({"error": {"message": "Loading model"}}, status_code=503),
+            "Loading model. It is still",
+        ),
+        (['error: {"message": "grammar"}\n\n'], "failed: grammar"),
+        ([{"object": "error", "message": "out of memory"}], "failed: out of memory"),
     ],
 )
 async def test_nonsense_and_refusals_are_told_in_a_sentence(stack, chat, sentence):
@@ -299,6 +338,34 @@ async def test_what_stalls_ends_its_response(stack, said, connect):
             assert "has given nothing for" in done["status_details"]["error"]["message"]
             await asyncio.wait_for(stack.left.wait(), 60)  # and the connection is cut
             stack.left.clear()
+
+
+async def test_what_thinks_for_long_is_waited_for(stack, said, connect):
+    class Thinker:
+        name = "thinker"
+
+        async def respond(self, prompt):
+            for _ in range(20):
+                await asyncio.sleep(0.05)
+                yield AT_WORK
+            yield TextPiece("Noon.")
+
+        def grammar(self, prompt): ...
+
+    used = replace(build(over_http(stack, "llm", timeout_s=0.8)), llm=Thinker())
+    async with closed_behind(used), embedded(engines=used) as url, connect(url) as client:
+        done = (await ask(client, output_modalities=["text"]))[-1]["response"]
+        assert done["output"][0]["content"][0]["text"] == "Noon."
+
+
+@pytest.mark.parametrize(("truncation", "status"), [("auto", "completed"), ("disabled", "failed")])
+async def test_a_session_that_wants_no_truncation_gets_none(stack, said, connect, truncation, status):
+    stack.window, stack.chat = 100, said("Hi.")
+    async with embedded(over_http(stack, "llm")) as url, connect(url) as client:
+        session = {"type": "realtime", "truncation": truncation, "instructions": "Be kind."}
+        await client.send("session.update", session=session)
+        await client.say("x" * 90)
+        assert (await ask(client, output_modalities=["text"]))[-1]["response"]["status"] == status
 
 
 async def test_a_tool_call_of_a_session(stack, said, called, connect):

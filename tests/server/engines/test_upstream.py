@@ -1,3 +1,5 @@
+import asyncio
+
 import pytest
 from starlette.responses import JSONResponse, PlainTextResponse
 
@@ -73,6 +75,39 @@ async def test_the_check_at_the_start(reach, stack, refused):
     stack.models = JSONResponse({"error": "key"}, status_code=403)
     assert "RTCHAT_LLM_API_KEY" in (await reach(model="big").check() or "")
     assert "Nothing answers" in (await Upstream(refused, kind="llm").check() or "")
+
+
+async def test_a_model_that_is_still_loaded(reach, stack):
+    stack.models = JSONResponse({"error": {"message": "Loading model"}}, status_code=503)
+    assert "Loading model. It is still starting" in (await reach().check() or "")
+    stack.models = ["tiny"]
+    assert await reach().model() == "tiny"
+
+
+async def test_a_kept_connection_that_closes_as_it_is_used_again():
+    asked = []
+
+    async def once(reader, writer):
+        while head := await reader.readuntil(b"\r\n\r\n"):
+            body = await reader.readexactly(int(head.lower().split(b"content-length:")[1].split()[0]))
+            asked.append(writer.get_extra_info("peername"))
+            if asked[:-1].count(asked[-1]) or body == b'"never"':
+                break
+            writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\nkeep-alive: timeout=5\r\n\r\nhi")
+        writer.close()
+        await writer.wait_closed()
+
+    async with await asyncio.start_server(once, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        upstream = Upstream(f"http://127.0.0.1:{port}", kind="llm", model="m")
+        for _ in range(2):
+            async with upstream.post("/x", json="again") as response:
+                assert await response.aread() == b"hi"
+        assert [peer == asked[0] for peer in asked] == [True, True, False]
+        with pytest.raises(EngineError, match=r"broke \(RemoteProtocolError\)"):
+            async with upstream.post("/x", json="never"):
+                pass
+        await upstream.close()
 
 
 def test_what_a_refusal_says():

@@ -1,0 +1,72 @@
+import pytest
+
+from rtchat.server.engines.base import Message, Prompt
+from rtchat.server.engines.http_window import Overflow, overflow, shortened
+
+
+@pytest.mark.parametrize(
+    ("said", "found"),
+    [
+        ("request (3020 tokens) exceeds the available context size (512 tokens), try increasing it", (3020, 512)),
+        (
+            "This model's maximum context length is 4096 tokens. However, you requested 5000 tokens "
+            "(4500 in the messages, 500 in the completion).",
+            (5000, 4096),
+        ),
+        ("The decoder prompt (length 5000) is longer than the maximum model length of 4096.", (5000, 4096)),
+        ("is greater than the context length (n_keep: 5000>= n_ctx: 4096). Try to load the", (5000, 4096)),
+        ("the model is loaded with context length of only 4096 tokens", (0, 0)),
+        ("Your input exceeds the context window of this model.", (0, 0)),
+    ],
+)
+def test_what_refusals_say(said, found):
+    assert overflow(400, said) == Overflow(*found)
+    assert overflow(503, said) is None
+
+
+def test_other_refusals():
+    assert overflow(400, "model 'x' not found") is None
+    assert overflow(500, "image input is not supported") is None
+
+
+def conversation(turns, words=20):
+    roles = [role for n in range(turns) for role in ("user", "assistant")]
+    return [Message(role, f"{n} ".ljust(words * 4, "x")) for n, role in enumerate(roles)] + [Message("user", "So?")]
+
+
+def test_the_oldest_turns_are_left_out():
+    prompt = Prompt("Be kind.", conversation(20))
+    whole = sum(len(message.text) + 20 for message in prompt.messages) + 10
+    left = shortened(prompt, Overflow(whole // 4, whole // 8))  # four characters a token, half of it fits
+    assert left is not None
+    assert left[-1] == prompt.messages[-1]
+    assert left[0].role == "user"
+    assert 0.5 < sum(len(message.text) + 20 for message in left) / (whole / 2 * 0.8) <= 1
+    half = shortened(prompt, Overflow())
+    assert half is not None
+    assert len(half) == 19
+
+
+def test_the_cut_stays_where_it_is_for_some_turns():
+    begins = []
+    for turns in range(20, 60):
+        prompt = Prompt("Be kind.", conversation(turns))
+        asked = sum(len(message.text) + 20 for message in prompt.messages) // 4
+        left = shortened(prompt, Overflow(asked, 800))
+        assert left is not None
+        begins.append(left[0].text)
+    assert begins == sorted(begins, key=lambda text: int(text.split()[0]))
+    assert len(set(begins)) <= 11
+
+
+def test_calls_and_results_do_not_come_first():
+    messages = [
+        Message("user", "x" * 400),
+        Message("call", "{}", "time", "1"),
+        Message("tool", "noon", "time", "1"),
+        Message("assistant", "It is noon."),
+        Message("user", "And now?"),
+    ]
+    left = shortened(Prompt("", messages), Overflow(120, 110))
+    assert left == messages[-1:]
+    assert shortened(Prompt("", messages[-1:]), Overflow(120, 110)) is None
