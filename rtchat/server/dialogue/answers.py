@@ -92,6 +92,9 @@ class Answers:
         """
         params = params or ResponseParams()
         context = self._context
+        if params.conversation == "none" and len(self._running) >= MOST_AT_ONCE:  # before any work for it
+            message = f"{MOST_AT_ONCE} responses are already in progress. Wait until one of them is finished."
+            raise Rejected("too_many_responses", message)
         plan, own = self._checked(params)
         if plan.in_conversation and self.active:
             if self._next is None and any(context.store.answered(call) for call in self.active.calls):
@@ -103,9 +106,6 @@ class Answers:
                 f"Conversation already has an active response in progress: {self.active.id}. Wait until the "
                 "response is finished before creating a new one.",
             )
-        if not plan.in_conversation and len(self._running) >= MOST_AT_ONCE:
-            message = f"{MOST_AT_ONCE} responses are already in progress. Wait until one of them is finished."
-            raise Rejected("too_many_responses", message)
         weight = self._check_room(size, own or ())
         answer = Answer(plan, context.store, context.new_id, context.conversation_id)
         self._running[answer.id] = running = _Running(answer, own, weight)
