@@ -21,7 +21,7 @@ from rtchat.protocol.config import ServerVad
 from rtchat.protocol.server_events import ErrorEvent
 from rtchat.server.dialogue import signals as sig
 from rtchat.server.dialogue.checks import check_sound, check_unknown, from_validation, load
-from rtchat.server.dialogue.refusals import Rejected, binary_frame, event_id_of, expired
+from rtchat.server.dialogue.refusals import Rejected, binary_frame, event_id_of, expired, unknown_parameter
 from rtchat.server.dialogue.sound import Decoder
 from rtchat.server.dialogue.turns import KEPT_MS, InputBuffer, Segmenter, Started, Stopped
 
@@ -177,6 +177,8 @@ class Translation:
             self._buffer.append(sound)
             return prepare if self._deaf else [*prepare, sig.Detect(sound)]
         if isinstance(event, tr.TranslationUpdate):
+            for name in sorted(event.session.model_fields_set - {"audio"}):  # reported
+                raise unknown_parameter(f"session.{name}")
             return self._update(event)
         self._closing = True
         return [*self._stop(), *self._next()]

@@ -198,6 +198,8 @@ def test_no_language_yet():
     [
         ({"type": "response.create"}, "invalid_value", "type"),
         ({"type": "session.update", "session": {"voice": "x"}}, "unknown_parameter", "session.voice"),
+        ({"type": "session.update", "session": {"model": "x"}}, "unknown_parameter", "session.model"),
+        ({"type": "session.update", "session": {"type": "translation"}}, "unknown_parameter", "session.type"),
         ({"type": "session.input_audio_buffer.append"}, "missing_required_parameter", "audio"),
         (
             {"type": "session.update", "session": {"audio": {"output": {"language": "klingon!"}}}},

@@ -14,7 +14,7 @@ from rtchat.catalog import VOICES
 from rtchat.protocol import wire
 from rtchat.protocol.client_events import ClientEvent, InputAudioAppend
 from rtchat.server.dialogue.limits import bad_audio, check_limits
-from rtchat.server.dialogue.refusals import LONGEST_ECHO, event_id_of, wrong_type
+from rtchat.server.dialogue.refusals import LONGEST_ECHO, event_id_of, unknown_parameter, wrong_type
 from rtchat.server.dialogue.refusals import Rejected as Rejected
 from rtchat.server.dialogue.refusals import invalid_value as _invalid_value
 from rtchat.server.dialogue.refusals import out_of_range as _out_of_range
@@ -37,6 +37,8 @@ _EXPECTED = {
 }
 _APPEND = "input_audio_buffer.append"
 
+_TOLD = ("id", "object", "expires_at")
+"""Members of a session that only the server sets."""
 CLIENT_TYPES = (
     "session.update",
     "input_audio_buffer.append",
@@ -177,7 +179,10 @@ def _check_session_type(raw: dict[str, Any]) -> None:
         raise Rejected("missing_required_parameter", "Missing required parameter: 'session.type'.", "session.type")
     audio = session.get("audio")
     if session["type"] == "transcription" and isinstance(audio, dict) and "output" in audio:
-        raise Rejected("unknown_parameter", "Unknown parameter: 'session.audio.output'.", "session.audio.output")
+        raise unknown_parameter("session.audio.output")
+    for name in _TOLD:
+        if name in session:
+            raise unknown_parameter(f"session.{name}")
 
 
 def _of_another_shape(kind: str, loc: tuple[int | str, ...], raw: Any) -> bool:
@@ -207,7 +212,7 @@ def check_unknown(raw: Any, known: Any, path: str = "") -> None:
         for name, value in raw.items():
             where = f"{path}.{name}" if path else name
             if name not in known:
-                raise Rejected("unknown_parameter", f"Unknown parameter: '{where}'.", where)
+                raise unknown_parameter(where)
             check_unknown(value, known[name], where)
     elif isinstance(raw, list) and isinstance(known, list):
         for index, (value, kept) in enumerate(zip(raw, known, strict=False)):

@@ -72,6 +72,11 @@ def expired(sentence: str) -> Rejected:
     return Rejected("session_expired", sentence)
 
 
+def unknown_parameter(path: str) -> Rejected:
+    """The refusal of a field that is none."""
+    return Rejected("unknown_parameter", f"Unknown parameter: '{path}'.", path)
+
+
 def voice_is_fixed() -> Rejected:
     """The refusal of another voice once the assistant has spoken (captured)."""
     return Rejected("cannot_update_voice", "Cannot update a conversation's voice if assistant audio is present.")

@@ -30,7 +30,7 @@ _NULLABLE = {
 }
 NO_TURNS = ("gpt-realtime-whisper",)
 """Transcription models whose sessions detect no turns: the client commits (reported from the live service)."""
-_READ_ONLY = {"id", "object", "expires_at", "model", "type"}
+_READ_ONLY = {"model", "type"}
 _ANSWERING = {"idle_timeout_ms", "create_response", "interrupt_response"}
 """Members of a turn detection that a transcription session does not have."""
 _SERVER_VAD: dict[str, Any] = {

@@ -34,6 +34,8 @@ def message(*parts, role="user", **fields):
         ({"type": "session.update", "session": {}}, "missing_required_parameter", "session.type"),
         ({"type": "session.update", "session": {"type": "x"}}, "invalid_value", "session.type"),
         (session(bogus_field=1), "unknown_parameter", "session.bogus_field"),
+        (session(id="sess_1"), "unknown_parameter", "session.id"),
+        (session(type="transcription", expires_at=1), "unknown_parameter", "session.expires_at"),
         (
             listening(turn_detection={"type": "server_vad", "thresh": 1}),
             "unknown_parameter",
