@@ -110,6 +110,7 @@ def test_the_echo_of_a_room_is_measured_as_another_measurement_finds_it(rtchat, 
 
 @sound
 @slow
+@pytest.mark.alone
 def test_headphones_have_no_echo(rtchat, pulse):
     with live_room(pulse, Room(3, shape=Shape(echo_db=-90, noise_dbfs=-60))):
         code, out, _ = rtchat("doctor", "--json", *LOCAL)
@@ -135,10 +136,11 @@ def test_a_muted_microphone_is_a_problem(rtchat, pulse):
 
 @sound
 @slow
+@pytest.mark.alone
 def test_a_microphone_that_clips(rtchat, pulse):
     with live_room(pulse, Room(3, shape=Shape(delay_ms=60, echo_db=18, noise_dbfs=-60))):
         code, out, _ = rtchat("doctor", "--json", *LOCAL)
-    assert code == 0
+    assert code == 0, out
     told = json.loads(out)
     assert told["sound"]["clipped"] > 0.001
     assert any("Lower the volume" in found["text"] for found in told["checks"] if found["check"] == "advice")

@@ -139,7 +139,7 @@ def test_speech_interrupts_a_long_story(talk, pulse, spoken, speaking_up, record
     assert story["status"] == "interrupted" and story["heard_ms"] == told["heard_ms"] < story["generated_ms"]
     assert_as_long(until_a_pause(heard.pcm), told["heard_ms"])
     # From the first sample of the voice, which goes on for longer than that.
-    assert 0 <= told["onset_to_duck_ms"] < told["onset_to_silence_ms"] < 2000
+    assert 0 <= told["onset_to_duck_ms"] <= told["onset_to_silence_ms"] < 2000
     assert story["text"].startswith(story["heard_text"]) and len(story["heard_text"]) < len(story["text"])
     assert answer["item_id"] != story["item_id"]  # what it says is another test's: a busy machine loses sound
     process.terminate()
