@@ -44,9 +44,28 @@ class HttpLanguageModel:
     async def respond(self, prompt: Prompt) -> AsyncIterator[Piece]:
         """Answer: text token by token, then the calls. Closing the iterator cuts the connection.
 
+        What is more than the model's window is asked again without the oldest messages.
+
         Raises:
             EngineError: It cannot be reached, refuses, or answers nonsense.
         """
+        begun = False
+        while True:
+            try:
+                async with aclosing(self._answer(prompt)) as pieces:
+                    async for piece in pieces:
+                        begun = True
+                        yield piece
+                return
+            except RefusedError as refused:
+                if begun or not refused.overflow or not prompt.may_be_cut:
+                    raise
+                left = shortened(prompt, refused.overflow)
+                if left is None:
+                    raise
+                prompt = replace(prompt, messages=left)
+
+    async def _answer(self, prompt: Prompt) -> AsyncGenerator[Piece]:
         calls: dict[int, _Call] = {}
         thinking = Thinking()
         ended: str | None = None
@@ -78,24 +97,19 @@ class HttpLanguageModel:
 
     @asynccontextmanager
     async def _asking(self, prompt: Prompt) -> AsyncIterator[httpx.Response]:
-        """Ask; without its images or its oldest messages when the model refuses them, which only asking tells."""
+        """Ask; without its images when the model refuses them, which only asking tells."""
         model = await self._upstream.model()
-        has_images = any(message.images for message in prompt.messages)
-        images = has_images and self._sees
+        images = self._sees and any(message.images for message in prompt.messages)
         async with AsyncExitStack() as stack:
-            while True:
-                body = request(prompt, model, images=images)
-                try:
-                    response = await stack.enter_async_context(self._upstream.post("/chat/completions", json=body))
-                    break
-                except RefusedError as refused:
-                    if refused.overflow and prompt.may_be_cut and (left := shortened(prompt, refused.overflow)):
-                        prompt = replace(prompt, messages=left)
-                    elif images and not refused.overflow and refused.status in _NO_IMAGES:
-                        images = False
-                    else:
-                        raise
-            self._sees = self._sees and images == has_images
+            post = self._upstream.post
+            try:
+                asked = post("/chat/completions", json=request(prompt, model, images=images))
+                response = await stack.enter_async_context(asked)
+            except RefusedError as refused:
+                if not images or refused.overflow or refused.status not in _NO_IMAGES:
+                    raise
+                response = await stack.enter_async_context(post("/chat/completions", json=request(prompt, model)))
+                self._sees = False
             yield response
 
     def grammar(self, prompt: Prompt) -> None:
@@ -122,7 +136,7 @@ class HttpLanguageModel:
                     if kind not in ("data", "error") or not data.strip():
                         continue
                     if kind == "error":  # older llama.cpp
-                        raise self._upstream.nonsense(f"failed: {refusal_text(data.encode())}")
+                        raise self._upstream.failed(refusal_text(data.encode()))
                     if data.strip() == _DONE:
                         yield {}, _DONE  # some servers give no other reason
                         with suppress(TimeoutError):  # read to its end, a connection can be used again
@@ -143,7 +157,7 @@ class HttpLanguageModel:
         if not isinstance(chunk, dict):
             raise self._upstream.nonsense("sent JSON that is not an object")
         if chunk.get("error") or chunk.get("object") == "error":
-            raise self._upstream.nonsense(f"failed: {refusal_text(data.encode())}")
+            raise self._upstream.failed(refusal_text(data.encode()))
         choices = chunk.get("choices")
         if not choices:
             return []  # the last chunk may hold the usage alone

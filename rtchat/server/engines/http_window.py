@@ -21,8 +21,10 @@ STEP = 0.25
 The cut then stays where it is for some turns, so the server can go on from what it has computed before.
 """
 
-_STATUS = (400, 413, 422, 500)
-_ABOUT_IT = re.compile(r"(?:context|model) (?:length|size|window)|context_length|n_ctx", re.IGNORECASE)
+_ABOUT_IT = re.compile(
+    r"(?:context|model) (?:length|size|window)|context_length|n_ctx|max_tokens must be at least 1, got -",
+    re.IGNORECASE,
+)
 _WINDOW = re.compile(r"(?:(?:context|model) (?:length|size|window)|n_ctx)[^\d_]{0,20}(\d+)", re.IGNORECASE)
 _IMAGE, _EACH = 1000, 20  # characters that an image, and the frame around a message, count as
 
@@ -40,14 +42,13 @@ class Overflow:
     window: int = 0
 
 
-def overflow(status: int, said: str) -> Overflow | None:
+def overflow(said: str) -> Overflow | None:
     """What a refusal says of the window; None when it is about something else.
 
     Args:
-        status: Its HTTP status.
         said: Its text: "request (3020 tokens) exceeds the available context size (512 tokens)".
     """
-    if status not in _STATUS or not _ABOUT_IT.search(said):
+    if not _ABOUT_IT.search(said):
         return None
     figures = [int(figure) for figure in re.findall(r"\d+", said)]
     window = int(found[1]) if (found := _WINDOW.search(said)) else 0

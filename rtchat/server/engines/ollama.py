@@ -22,11 +22,12 @@ def address() -> str:
     """Its base, from `OLLAMA_HOST` as Ollama reads it: `http://host:port`; `0.0.0.0` is reached at 127.0.0.1."""
     said = os.environ.get("OLLAMA_HOST", "").strip().strip("\"'")
     scheme, _, rest = said.rpartition("://")
-    parts = urlsplit(f"//{rest}")
+    usual = {"http": 80, "https": 443}.get(scheme, PORT)
+    parts = urlsplit(f"//[{rest}]" if rest.count(":") > 1 and "[" not in rest else f"//{rest}")  # ::1 is an address
     try:
-        port = parts.port or {"http": 80, "https": 443}.get(scheme, PORT)
+        port = parts.port or usual
     except ValueError:
-        port = PORT
+        port = usual
     host = parts.hostname or "127.0.0.1"
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
     return f"{scheme or 'http'}://{f'[{host}]' if ':' in host else host}:{port}{parts.path.rstrip('/')}"

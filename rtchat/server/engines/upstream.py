@@ -30,6 +30,8 @@ MOST_OF_A_REFUSAL = 64 * 1024
 MOST_OF_A_LINE = 1024 * 1024
 """Bytes of one line of a stream; more without an end is no event."""
 _SHOWN = 300  # characters of a refusal in the sentence
+_MAY_BE_TOO_MUCH = (400, 413, 422, 500)  # what servers answer to a conversation that is more than their window
+_LARGER = "Shorten the instructions, or start that server with a larger context."
 
 
 class RefusedError(EngineError):
@@ -67,7 +69,7 @@ class Upstream:
     ) -> None:
         self.kind = kind
         self.url = checked(url, kind)
-        self._model = model
+        self._model = self._named = model
         self._key = key
         self._any_model = any_model
         self._client: httpx.AsyncClient | None = None
@@ -118,7 +120,7 @@ class Upstream:
         if response.status_code in (401, 403, 503):
             raise await self._refusal(response)
         try:
-            return [str(model["id"]) for model in response.json()["data"]]
+            return [str(model["id"]) for model in response.json()["data"] or ()]  # Ollama without any: null
         except (ValueError, KeyError, TypeError):
             raise _NoList from None
 
@@ -180,6 +182,16 @@ class Upstream:
             hint=f"Does --{self.kind} name a server of OpenAI's shape, and a fitting model?",
         )
 
+    def failed(self, said: str) -> EngineError:
+        """An answer that tells of a failure in its stream.
+
+        Args:
+            said: What it tells.
+        """
+        if too_much := overflow(said):
+            return RefusedError(200, f"{self.label} failed: {said.rstrip('.')}.", hint=_LARGER, overflow=too_much)
+        return self.nonsense(f"failed: {said.rstrip('.')}")
+
     # --- inside -------------------------------------------------------------------------------------------
 
     async def _asked(self, stack: AsyncExitStack, path: str, content: Mapping[str, Any]) -> httpx.Response:
@@ -229,10 +241,10 @@ class Upstream:
         message = f"{self.url} answered {status}" + (f": {said.rstrip('.')}." if said else ".")
         if status in (401, 403):
             return RefusedError(status, message, hint=f"Put its key into RTCHAT_{self.kind.upper()}_API_KEY.")
-        if too_much := overflow(status, said):
-            hint = "Shorten the instructions, or start that server with a larger context."
-            return RefusedError(status, message, hint=hint, overflow=too_much)
+        if status in _MAY_BE_TOO_MUCH and (too_much := overflow(said)):
+            return RefusedError(status, message, hint=_LARGER, overflow=too_much)
         if status in (400, 404) and "model" in said.lower():
+            self._model = self._named  # it may have another one by now
             try:
                 return RefusedError(status, message, hint=f"It has {_listed(await self.models())}.")
             except (EngineError, _NoList):

@@ -32,6 +32,8 @@ class Stack:
     url: str = ""
     models: list[str] | Response = field(default_factory=lambda: ["tiny"])
     chat: list[Any] | Response = field(default_factory=list)
+    then: list[Any] | None = None
+    """What it answers from the second question on, where that is not the same."""
     heard: Any = field(default_factory=lambda: {"text": "hello"})
     sound: list[Any] | Response = field(default_factory=lambda: [bytes(4800)])
     speech_type: str = "audio/pcm"
@@ -76,7 +78,8 @@ class Stack:
                 "type": "exceed_context_size_error",
             }
             return JSONResponse({"error": error}, status_code=400)
-        return self._answer(self.chat, "text/event-stream")
+        chat = self.chat if self.then is None or len(self.asked) == 1 else self.then
+        return self._answer(chat, "text/event-stream")
 
     async def _transcribe(self, request: Request) -> Response:
         async with request.form() as form:

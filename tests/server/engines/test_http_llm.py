@@ -108,6 +108,35 @@ async def test_a_conversation_that_is_more_than_the_window_loses_its_oldest_turn
         await answer(stack, Prompt("x" * 500, prompt.messages))
 
 
+@pytest.mark.parametrize("event", ["event: error\n", ""], ids=["LM Studio", "vLLM"])
+async def test_a_window_that_the_stream_tells_of(stack, said, event):
+    error = {"error": {"message": "Cannot truncate prompt with n_keep (5000) >= n_ctx (4096)"}}
+    stack.chat = [f"{event}data: {json.dumps(error)}\n\n", "data: [DONE]\n\n"]
+    stack.then = said("Hi.")
+    prompt = Prompt(
+        "Be kind.", [*[Message("user", "x" * 50), Message("assistant", "y")] * 9, Message("user", "So?")]
+    )
+    assert await answer(stack, prompt) == [TextPiece("Hi.")]
+    assert len(stack.asked[1]["messages"]) < len(stack.asked[0]["messages"])
+    stack.chat = [*said("Well")[:1], *stack.chat]  # it has begun to speak
+    stack.then = None
+    with pytest.raises(EngineError, match=r"n_ctx .*larger context"):
+        await answer(stack, prompt)
+
+
+async def test_a_server_that_has_another_model_by_now(stack, said):
+    llm = HttpLanguageModel(Upstream(stack.url, kind="llm"))
+    stack.chat = said("Hi.")
+    assert [piece async for piece in llm.respond(ASKED)] == [TextPiece("Hi.")]
+    stack.chat, stack.models = JSONResponse({"error": "model 'tiny' not found"}, status_code=404), ["large"]
+    with pytest.raises(EngineError, match="It has large"):
+        await anext(llm.respond(ASKED))
+    stack.chat = said("Hi.")
+    assert [piece async for piece in llm.respond(ASKED)] == [TextPiece("Hi.")]
+    assert [body["model"] for body in stack.asked] == ["tiny", "tiny", "large"]
+    await llm.close()
+
+
 async def test_an_image_that_leaves_with_the_oldest_turns_does_not_blind_the_model(stack, said):
     stack.window, stack.chat = 400, said("Hi.")
     image = Message("user", "x" * 390, images=("data:image/png;base64,AA==",))
@@ -340,22 +369,14 @@ async def test_what_stalls_ends_its_response(stack, said, connect):
             stack.left.clear()
 
 
-async def test_what_thinks_for_long_is_waited_for(stack, said, connect):
-    class Thinker:
-        name = "thinker"
-
-        async def respond(self, prompt):
-            for _ in range(20):
-                await asyncio.sleep(0.05)
-                yield AT_WORK
-            yield TextPiece("Noon.")
-
-        def grammar(self, prompt): ...
-
-    used = replace(build(over_http(stack, "llm", timeout_s=0.8)), llm=Thinker())
+async def test_thoughts_are_no_part_of_a_session_s_answer(stack, said, connect, engines):
+    thoughts = [{"choices": [{"index": 0, "delta": {"reasoning_content": "Hm"}}]}] * 3
+    stack.chat = [*thoughts, *said("Noon", ".")]
+    used = replace(build(over_http(stack, "llm")), tts=engines.tts)
     async with closed_behind(used), embedded(engines=used) as url, connect(url) as client:
-        done = (await ask(client, output_modalities=["text"]))[-1]["response"]
-        assert done["output"][0]["content"][0]["text"] == "Noon."
+        for modality, field in (("text", "text"), ("audio", "transcript")):
+            done = (await ask(client, output_modalities=[modality]))[-1]["response"]
+            assert done["output"][0]["content"][0][field] == "Noon."
 
 
 @pytest.mark.parametrize(("truncation", "status"), [("auto", "completed"), ("disabled", "failed")])

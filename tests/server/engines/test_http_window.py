@@ -15,18 +15,23 @@ from rtchat.server.engines.http_window import Overflow, overflow, shortened
         ),
         ("The decoder prompt (length 5000) is longer than the maximum model length of 4096.", (5000, 4096)),
         ("is greater than the context length (n_keep: 5000>= n_ctx: 4096). Try to load the", (5000, 4096)),
-        ("the model is loaded with context length of only 4096 tokens", (0, 0)),
+        ("Cannot truncate prompt with n_keep (5000) >= n_ctx (4096)", (5000, 4096)),
+        (
+            "Trying to keep the first 5000 tokens … loaded with context length of only 4096 tokens",
+            (5000, 4096),
+        ),
+        ("max_tokens must be at least 1, got -186.", (0, 0)),
         ("Your input exceeds the context window of this model.", (0, 0)),
     ],
 )
 def test_what_refusals_say(said, found):
-    assert overflow(400, said) == Overflow(*found)
-    assert overflow(503, said) is None
+    assert overflow(said) == Overflow(*found)
 
 
 def test_other_refusals():
-    assert overflow(400, "model 'x' not found") is None
-    assert overflow(500, "image input is not supported") is None
+    assert overflow("model 'x' not found") is None
+    assert overflow("image input is not supported") is None
+    assert overflow("max_tokens must be at least 1, got 0") is None
 
 
 def conversation(turns, words=20):

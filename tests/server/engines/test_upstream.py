@@ -54,8 +54,9 @@ async def test_several_models_are_listed(reach, stack):
     assert "11 and 8 more" in (await reach().check() or "")
 
 
-async def test_no_model(reach, stack):
-    stack.models = []
+@pytest.mark.parametrize("models", [[], JSONResponse({"object": "list", "data": None})], ids=["none", "null"])
+async def test_no_model(reach, stack, models):
+    stack.models = models
     with pytest.raises(EngineError, match="has no model"):
         await reach().model()
 

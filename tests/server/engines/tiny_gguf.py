@@ -28,7 +28,8 @@ You may call functions: answer <tool_call>{"name": NAME, "arguments": ARGUMENTS}
 {%- endfor %}<|end|>
 {% endif %}
 {%- for message in messages %}<|start|>{{ message.role }}
-{% if message.content is string %}{{ message.content }}{% else %}{% for part in message.content or [] %}
+{% if message.reasoning_content %}<think>{{ message.reasoning_content }}</think>{% endif %}
+{%- if message.content is string %}{{ message.content }}{% else %}{% for part in message.content or [] %}
 {{- part.text or "" }}{% endfor %}{% endif %}
 {%- for call in message.tool_calls or [] %}<tool_call>{"name": {{ call.function.name | tojson }}, "arguments": \
 {{ call.function.arguments | tojson }}}</tool_call>
