@@ -69,13 +69,14 @@ class HttpLanguageModel:
         calls: dict[int, _Call] = {}
         thinking = Thinking()
         ended: str | None = None
-        seen = False
+        seen = begun = False
         async with (
             self._asking(prompt) as response,
             aclosing(self._choices(response)) as choices,
         ):
             async for delta, reason in choices:
                 seen = seen or reason != _DONE
+                begun = begun or any(delta.get(field) for field in ("content", "tool_calls", *_REASONING))
                 ended = ended or reason
                 if text := thinking.said(delta.get("content")):
                     yield TextPiece(text)
@@ -87,6 +88,8 @@ class HttpLanguageModel:
             raise self._upstream.nonsense("answered without any choices")
         if ended is None:
             raise self._upstream.nonsense("broke off in the middle of its answer")
+        if ended == "length" and not begun:  # nobody asked for so short an answer
+            raise self._upstream.failed("it stopped before its first word, at the end of its context window")
         if text := thinking.rest():
             yield TextPiece(text)
         if ended in _BROKEN_OFF:

@@ -108,20 +108,34 @@ async def test_a_conversation_that_is_more_than_the_window_loses_its_oldest_turn
         await answer(stack, Prompt("x" * 500, prompt.messages))
 
 
-@pytest.mark.parametrize("event", ["event: error\n", ""], ids=["LM Studio", "vLLM"])
+FULL = {"error": {"message": "Cannot truncate prompt with n_keep (5000) >= n_ctx (4096)"}}
+EMPTY = {"choices": [{"delta": {"role": "assistant", "content": ""}, "finish_reason": "length"}]}
+
+
+@pytest.mark.parametrize(
+    "event",
+    [f"event: error\ndata: {json.dumps(FULL)}\n\n", FULL, EMPTY],
+    ids=["as LM Studio does", "as vLLM does", "by an empty answer"],
+)
 async def test_a_window_that_the_stream_tells_of(stack, said, event):
-    error = {"error": {"message": "Cannot truncate prompt with n_keep (5000) >= n_ctx (4096)"}}
-    stack.chat = [f"{event}data: {json.dumps(error)}\n\n", "data: [DONE]\n\n"]
+    stack.chat = [event, "data: [DONE]\n\n"]
     stack.then = said("Hi.")
     prompt = Prompt(
         "Be kind.", [*[Message("user", "x" * 50), Message("assistant", "y")] * 9, Message("user", "So?")]
     )
     assert await answer(stack, prompt) == [TextPiece("Hi.")]
     assert len(stack.asked[1]["messages"]) < len(stack.asked[0]["messages"])
-    stack.chat = [*said("Well")[:1], *stack.chat]  # it has begun to speak
     stack.then = None
+    with pytest.raises(EngineError, match=r"window\.|n_ctx .*larger context"):
+        await answer(stack, Prompt("Be kind.", prompt.messages[-1:]))  # nothing to leave out
+
+
+async def test_what_has_begun_to_speak_is_not_asked_again(stack, said):
+    stack.chat = [*said("Well")[:1], FULL]
+    turns = [Message("user", "x" * 50), Message("assistant", "y")] * 9
     with pytest.raises(EngineError, match=r"n_ctx .*larger context"):
-        await answer(stack, prompt)
+        await answer(stack, Prompt("Be kind.", [*turns, Message("user", "So?")]))
+    assert len(stack.asked) == 1
 
 
 async def test_a_server_that_has_another_model_by_now(stack, said):
