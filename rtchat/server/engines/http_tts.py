@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from typing import Any, Literal
 
 import numpy as np
@@ -14,6 +14,7 @@ Format = Literal["pcm", "wav"]
 
 _OTHER = {b"ID3": "MP3", b"\xff\xfb": "MP3", b"\xff\xf3": "MP3", b"OggS": "Ogg", b"fLaC": "FLAC"}
 """How sound begins that nobody asked for."""
+_RATES = range(8000, 192_001)  # hertz
 _HEADER_MOST = 4096  # bytes within which a WAV's samples begin
 
 
@@ -48,10 +49,11 @@ class HttpTextToSpeech:
         """
         if not any(letter.isalnum() for letter in text):
             return
+        about = await self._upstream.about()
         body: dict[str, Any] = {
             "model": await self._upstream.model(),
             "input": text.strip(),
-            "voice": self._voice or voice,
+            "voice": self._voice or _known(voice, about),
             "response_format": self._wanted,
         }
         if speed != 1.0:
@@ -61,7 +63,7 @@ class HttpTextToSpeech:
             kind = response.headers.get("content-type", "")
             if "json" in kind or kind.startswith("text/"):
                 raise self._upstream.nonsense(f"sent {kind.partition(';')[0]} in place of sound")
-            sound = Sound(self.rate)
+            sound = Sound(self.rate, raw=_rate(about) or self.rate)
             try:
                 async for data in response.aiter_bytes():
                     if pcm := sound.feed(data):
@@ -84,15 +86,30 @@ class HttpTextToSpeech:
         await self._upstream.close()
 
 
+def _known(voice: str, about: Mapping[str, Any]) -> str:
+    """The session's voice, or the model's first where the server lists them without that one."""
+    listed = about.get("voices")
+    names = [one.get("name") for one in listed if isinstance(one, dict)] if isinstance(listed, list) else []
+    return voice if voice in names or not names or not isinstance(names[0], str) else names[0]
+
+
+def _rate(about: Mapping[str, Any]) -> int | None:
+    """Hertz of the model's raw sound, where the server tells; speaches' Piper has 16 000 or 22 050."""
+    rate = about.get("sample_rate")
+    return rate if isinstance(rate, int) and rate in _RATES else None
+
+
 class Sound:
     """Bytes in any portions to mono PCM16: raw, or a WAV, which is known by its first bytes.
 
     Args:
-        rate: Hertz wanted, and what raw sound has.
+        rate: Hertz wanted.
+        raw: Hertz of raw sound; the same unless told.
     """
 
-    def __init__(self, rate: int) -> None:
+    def __init__(self, rate: int, *, raw: int | None = None) -> None:
         self._rate = rate
+        self._raw = raw or rate
         self._head: bytes | None = b""  # until it is known what comes
         self._rest = b""
         self._channels = 1
@@ -124,6 +141,7 @@ class Sound:
             if self._head.startswith(b"RIFF"):
                 raise ValueError("a WAV without samples")
             head, self._head = self._head, None
+            self._come_at(self._raw)
             begun = self._samples(head)
         else:
             begun = b""
@@ -139,6 +157,7 @@ class Sound:
             if data.startswith(magic):
                 raise ValueError(f"{name}, which is not spoken here: try --tts-format wav")
         if not data.startswith(b"RIFF"):
+            self._come_at(self._raw)
             return data
         at = 12
         while at + 8 <= len(data):
@@ -159,8 +178,11 @@ class Sound:
     def _format(self, fmt: bytes) -> None:
         self._channels = int.from_bytes(fmt[2:4], "little")
         rate, bits = int.from_bytes(fmt[4:8], "little"), int.from_bytes(fmt[14:16], "little")
-        if bits != 16 or self._channels not in (1, 2) or not 8000 <= rate <= 192_000:
+        if bits != 16 or self._channels not in (1, 2) or rate not in _RATES:
             raise ValueError(f"a WAV of {bits} bits, {self._channels} channels and {rate} Hz, not of 16-bit PCM")
+        self._come_at(rate)
+
+    def _come_at(self, rate: int) -> None:
         if rate != self._rate:
             self._resampler = soxr.ResampleStream(rate, self._rate, 1, dtype="int16", quality="MQ")
 

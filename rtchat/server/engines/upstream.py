@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
@@ -29,6 +29,7 @@ MOST_OF_A_REFUSAL = 64 * 1024
 """Bytes that are read of what a refusal says."""
 MOST_OF_A_LINE = 1024 * 1024
 """Bytes of one line of a stream; more without an end is no event."""
+_TASKS = {"stt": "automatic-speech-recognition", "tts": "text-to-speech"}  # as speaches names them
 _SHOWN = 300  # characters of a refusal in the sentence
 _MAY_BE_TOO_MUCH = (400, 413, 422, 500)  # what servers answer to a conversation that is more than their window
 _LARGER = "Shorten the instructions, or start that server with a larger context."
@@ -72,6 +73,7 @@ class Upstream:
         self._model = self._named = model
         self._key = key
         self._any_model = any_model
+        self._list: dict[str, Mapping[str, Any]] | None = None
         self._client: httpx.AsyncClient | None = None
 
     @property
@@ -102,7 +104,7 @@ class Upstream:
         return None
 
     async def models(self) -> list[str]:
-        """The names of its models.
+        """The names of its models; of a server that tells what each is for, of those for this.
 
         Raises:
             EngineError: Nothing answers, or it refuses.
@@ -120,9 +122,26 @@ class Upstream:
         if response.status_code in (401, 403, 503):
             raise await self._refusal(response)
         try:
-            return [str(model["id"]) for model in response.json()["data"] or ()]  # Ollama without any: null
+            self._list = {
+                str(model["id"]): model for model in response.json()["data"] or ()
+            }  # Ollama's may be null
         except (ValueError, KeyError, TypeError):
+            self._list = {}
             raise _NoList from None
+        task = _TASKS.get(self.kind)
+        return [name for name, model in self._list.items() if model.get("task") == task] or list(self._list)
+
+    async def about(self) -> Mapping[str, Any]:
+        """What the list says of the model, on some servers more than its id; empty when it says nothing.
+
+        Raises:
+            EngineError: There are several models, or none.
+        """
+        model = await self.model()
+        if self._list is None:
+            with suppress(EngineError, _NoList):
+                await self.models()
+        return (self._list or {}).get(model, {})
 
     async def model(self) -> str:
         """The model to ask for: the one that was named, or else the only one there is.

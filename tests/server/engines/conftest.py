@@ -30,7 +30,7 @@ class Stack:
     """
 
     url: str = ""
-    models: list[str] | Response = field(default_factory=lambda: ["tiny"])
+    models: list[Any] | Response = field(default_factory=lambda: ["tiny"])
     chat: list[Any] | Response = field(default_factory=list)
     then: list[Any] | None = None
     """What it answers from the second question on, where that is not the same."""
@@ -63,7 +63,8 @@ class Stack:
         self.keys.append(request.headers.get("authorization"))
         if isinstance(self.models, Response):
             return self.models
-        return JSONResponse({"object": "list", "data": [{"id": name, "object": "model"} for name in self.models]})
+        data = [name if isinstance(name, dict) else {"id": name, "object": "model"} for name in self.models]
+        return JSONResponse({"object": "list", "data": data})
 
     async def _chat(self, request: Request) -> Response:
         self.asked.append(await request.json())

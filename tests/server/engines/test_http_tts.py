@@ -41,6 +41,19 @@ async def test_a_voice_of_its_own_and_speed(stack):
     )
 
 
+async def test_the_rate_and_the_voices_that_the_server_tells_of(stack):
+    piper = {"id": "kokoro", "sample_rate": 12_000, "voices": [{"name": "amy"}, {"name": "joe"}]}
+    stack.models, stack.sound = [piper], [RAMP]
+    assert abs(len(await spoken(stack)) - 2 * len(RAMP)) <= 4
+    stack.sound = [RAMP[:8]]
+    assert abs(len(await spoken(stack, voice="own")) - 16) <= 4
+    stack.models = [{**piper, "sample_rate": "fast", "voices": [{"name": "amy"}, {"name": "marin"}]}]
+    assert await spoken(stack) == RAMP[:8]
+    stack.models = [{**piper, "sample_rate": None, "voices": ["marin"]}]
+    assert await spoken(stack) == RAMP[:8]
+    assert [asked["voice"] for asked in stack.asked] == ["amy", "own", "marin", "marin"]
+
+
 async def test_what_has_no_words_is_not_asked_for(stack):
     assert await spoken(stack, "…!") == b""
     assert stack.asked == []

@@ -54,6 +54,29 @@ async def test_several_models_are_listed(reach, stack):
     assert "11 and 8 more" in (await reach().check() or "")
 
 
+async def test_of_a_server_for_several_things_the_models_for_this_are_taken(stack):
+    tasks = {
+        "vad": "voice-detection",
+        "whisper": "automatic-speech-recognition",
+        "piper": "text-to-speech",
+    }
+    stack.models = [{"id": name, "task": task} for name, task in tasks.items()]
+    for kind, model in (("stt", "whisper"), ("tts", "piper")):
+        upstream = Upstream(stack.url, kind=kind)
+        assert await upstream.check() is None
+        assert await upstream.model() == model
+        assert (await upstream.about())["task"] == tasks[model]
+        await upstream.close()
+
+
+@pytest.mark.parametrize("models", [["tiny"], PlainTextResponse("not found", status_code=404)])
+async def test_a_list_that_says_nothing_of_the_model(reach, stack, models):
+    stack.models = models
+    upstream = reach(model="m")
+    assert [await upstream.about() for _ in range(2)] == [{}, {}]
+    assert len(stack.keys) == 1
+
+
 @pytest.mark.parametrize("models", [[], JSONResponse({"object": "list", "data": None})], ids=["none", "null"])
 async def test_no_model(reach, stack, models):
     stack.models = models
