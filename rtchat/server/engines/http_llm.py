@@ -17,6 +17,8 @@ from rtchat.server.engines.upstream import RefusedError, Upstream, lines, refusa
 if TYPE_CHECKING:
     import httpx
 
+MOST_PIECES = 4096
+"""As many as the API's models answer with tokens at most: a small model may repeat itself for ever."""
 _DONE = "[DONE]"
 _END_S = 0.05  # what a server may take to end its stream after that
 _BROKEN_OFF = {"length": BrokenOff("max_output_tokens"), "content_filter": BrokenOff("content_filter")}
@@ -70,6 +72,7 @@ class HttpLanguageModel:
         thinking = Thinking()
         ended: str | None = None
         seen = begun = False
+        pieces = 0
         async with (
             self._asking(prompt) as response,
             aclosing(self._choices(response)) as choices,
@@ -80,6 +83,10 @@ class HttpLanguageModel:
                 ended = ended or reason
                 if text := thinking.said(delta.get("content")):
                     yield TextPiece(text)
+                    pieces += 1
+                    if pieces == MOST_PIECES:
+                        yield BrokenOff("max_output_tokens")
+                        return
                 elif thinking.going_on or any(delta.get(field) for field in _REASONING):
                     yield AT_WORK
                 for part in delta.get("tool_calls") or ():

@@ -122,9 +122,8 @@ class Upstream:
         if response.status_code in (401, 403, 503):
             raise await self._refusal(response)
         try:
-            self._list = {
-                str(model["id"]): model for model in response.json()["data"] or ()
-            }  # Ollama's may be null
+            listed = response.json()["data"] or ()  # Ollama without a model says null
+            self._list = {str(model["id"]): model for model in listed}
         except (ValueError, KeyError, TypeError):
             self._list = {}
             raise _NoList from None

@@ -163,6 +163,13 @@ async def test_an_image_that_leaves_with_the_oldest_turns_does_not_blind_the_mod
     await llm.close()
 
 
+async def test_a_model_that_repeats_itself_for_ever_is_stopped(stack, said, monkeypatch):
+    monkeypatch.setattr(http_llm, "MOST_PIECES", 3)
+    stack.chat = [*said("So", " so", " so", " so")[:4], "stall"]
+    assert await answer(stack) == [TextPiece("So"), *[TextPiece(" so")] * 2, BrokenOff("max_output_tokens")]
+    await asyncio.wait_for(stack.left.wait(), 60)
+
+
 async def test_an_answer_that_comes_whole(stack):
     message = {"content": "Hello.", "tool_calls": [{"id": "x", "function": {"name": "time", "arguments": "{}"}}]}
     stack.chat = JSONResponse({"choices": [{"message": message, "finish_reason": "stop"}]})
