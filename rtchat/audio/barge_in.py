@@ -59,6 +59,10 @@ UNSURE_UNDER, SURE_OVER, LONG_MS = 0.5, 0.9, 560.0
 """Probabilities between which the detector is more and more sure; so long sure, and it is meant, whatever it is: a
 "mhm" takes 300 to 500 ms."""
 
+UNCONVERGED_MS = 256.0
+"""How long it must last while the canceller does not know the room yet: up to five windows of the assistant's first
+words come through while it looks for the delay."""
+
 _AGREE = 2  # windows whose scores are averaged for a confirmation
 
 
@@ -143,7 +147,7 @@ class BargeIn:
         self._likeness.feed(pcm, far)
         told: list[Voice] = []
         for clue in self._clues.feed(at, pcm, raw=raw, far=far, converged=converged):
-            told += self._judge(clue, at + WIRE.ms(pcm) / 1000)
+            told += self._judge(clue, at + WIRE.ms(pcm) / 1000, converged)
         if not sounding and self._state is _State.SUSPECTED:
             told.append(self._confirm())
         return told
@@ -173,18 +177,18 @@ class BargeIn:
         self._since = at
         self._silent_ms = self._sure_ms = self._echo_ms = self._clear_ms = 0.0
 
-    def _judge(self, clue: Clue, now: float) -> list[Voice]:
+    def _judge(self, clue: Clue, now: float, converged: bool) -> list[Voice]:
         self._excesses.append(clue.excess)
         self._scores.append(self._perceptron.feed(clue.row))
         match self._state:
             case _State.QUIET:
-                return self._suspect(clue, now)
+                return self._suspect(clue, now, converged)
             case _State.SUSPECTED:
-                return self._weigh(clue)
+                return self._weigh(clue, converged)
             case _State.CONFIRMED:
                 return self._wait(clue)
 
-    def _suspect(self, clue: Clue, now: float) -> list[Voice]:
+    def _suspect(self, clue: Clue, now: float, converged: bool) -> list[Voice]:
         self._speech_like_ms = max(0.0, self._speech_like_ms - WINDOW_MS)
         likely = self._scores[-1] >= self._policy.suspect
         if not likely and clue.probability < SPEECH_LIKE:
@@ -194,9 +198,9 @@ class BargeIn:
             return []
         self._state, self._speech_like_ms = _State.SUSPECTED, 0.0
         self._begin(clue.begins)
-        return [VoiceSuspected(since_ms=(now - clue.begins) * 1000), *self._weigh(clue)]
+        return [VoiceSuspected(since_ms=(now - clue.begins) * 1000), *self._weigh(clue, converged)]
 
-    def _weigh(self, clue: Clue) -> list[Voice]:
+    def _weigh(self, clue: Clue, converged: bool) -> list[Voice]:
         if self._scores[-1] < self._policy.suspect / 2 and clue.probability < UNSURE_UNDER:
             self._silent_ms += WINDOW_MS
             return self._dismiss() if self._silent_ms > STOPPED_MS else []
@@ -207,7 +211,8 @@ class BargeIn:
         self._clear_ms += WINDOW_MS
         self._sure_ms += WINDOW_MS * min(1, max(0, (clue.probability - UNSURE_UNDER) / (SURE_OVER - UNSURE_UNDER)))
         lasted_ms = (clue.begins - self._since) * 1000 + WINDOW_MS
-        if lasted_ms < self._policy.least_ms or self._clear_ms <= self._echo_ms:
+        least_ms = self._policy.least_ms if converged else max(self._policy.least_ms, UNCONVERGED_MS)
+        if lasted_ms < least_ms or self._clear_ms <= self._echo_ms:
             return []
         sure = sum(self._scores) / _AGREE >= self._policy.confirm or self._sure_ms >= LONG_MS
         return [self._confirm()] if sure else []
