@@ -27,6 +27,12 @@ LEAD_SECONDS = 0.04
 TAIL_SECONDS = 0.7
 """An echo may come so long after its sound: a third of a second of delay, as much of reverberation."""
 
+SETTLES_SECONDS = 2.0
+"""After one of both streams has jumped against the other, the canceller looks for the delay for so long."""
+
+PAUSE_SECONDS = 1.0
+"""A silence as long as this is a pause; a shorter one may be a device that ran dry."""
+
 Process = Callable[[bytes, bytes], bytes]
 """(near, far) -> near without far, 10 ms frames: `canceller.Canceller.process`."""
 
@@ -62,6 +68,7 @@ class Echo:
         self._chunk_at: float | None = None
         self._lead = LEAD_SECONDS
         self._asked = float("-inf")
+        self._jumped = float("-inf")  # seconds at which one of both streams did so last
 
     def played(self, begins: float, pcm: bytes) -> None:
         """Note what leaves the loudspeaker, before the chunk of the microphone that may hear it.
@@ -78,6 +85,9 @@ class Echo:
             less = self._asked - known + _MARGIN_SECONDS
             self._lead -= less
             self._asked -= less
+            self._jumped = begins
+        if known is not None and SEAM_SECONDS < abs(begins - known) < PAUSE_SECONDS:
+            self._jumped = begins
         self._far.played(begins, pcm)
 
     def feed(self, at: float, pcm: bytes) -> bytes:
@@ -114,8 +124,12 @@ class Echo:
 
     @property
     def converged(self) -> bool:
-        """The assistant has spoken for `echo_measure.CONVERGED_SECONDS`: the canceller may know the room by now."""
-        return self._measure.converged
+        """The canceller may know the room, and the delay, by now.
+
+        The assistant has spoken for `echo_measure.CONVERGED_SECONDS`, and nothing jumped for `SETTLES_SECONDS`.
+        """
+        settled = self._chunk_at is None or self._chunk_at - self._jumped > SETTLES_SECONDS
+        return self._measure.converged and settled
 
     @property
     def erle_db(self) -> float | None:
@@ -131,7 +145,10 @@ class Echo:
         """The length of a chunk on the computer's clock: that of the one before it, unless there was a gap."""
         nominal = samples / WIRE.rate
         since = nominal if self._chunk_at is None else at - self._chunk_at
-        return since if abs(since - nominal) < 0.001 else nominal
+        if abs(since - nominal) < 0.001:
+            return since
+        self._jumped = at
+        return nominal
 
     def _audible(self, at: float) -> bool:
         """Whether something that was played may be heard in a chunk."""

@@ -73,6 +73,45 @@ def test_a_loudspeaker_that_says_wrong_times_does_not_matter(off):
     assert dbfs(raw[late]) - dbfs(given[late]) > 25
 
 
+class Talk:
+    """A loudspeaker and a microphone that hears it, 20 ms after 20 ms, on one clock from second 10 on."""
+
+    def __init__(self) -> None:
+        self.echo = Echo(lambda near, far: near)
+        self.far_at = self.near_at = 10.0
+        noise = 0.1 * np.random.default_rng(1).standard_normal(480)
+        self.chunk = to_wire(noise.astype(np.float32))
+
+    def go_on(self, seconds: float) -> bool:
+        """Whether the canceller is taken to know the room at the end."""
+        for _ in range(round(seconds / 0.02)):
+            self.echo.played(self.far_at + 0.06, self.chunk)
+            self.echo.feed(self.near_at, self.chunk)
+            self.far_at, self.near_at = self.far_at + 0.02, self.near_at + 0.02
+        return self.echo.converged
+
+
+@pytest.mark.parametrize(
+    ("far", "near"), [(0.07, 0), (0.008, 0), (-0.02, 0), (0, 0.06)], ids=("ran dry", "a block", "back", "lost")
+)
+def test_after_a_jump_of_one_stream_the_canceller_is_not_taken_to_know_the_delay(far, near):
+    talk = Talk()
+    assert not talk.go_on(2.5)
+    assert talk.go_on(1.5)
+    talk.far_at, talk.near_at = talk.far_at + far, talk.near_at + near
+    assert not talk.go_on(1.8)
+    assert talk.go_on(0.4)
+
+
+def test_a_pause_of_the_assistant_is_no_jump():
+    talk = Talk()
+    assert talk.go_on(4)
+    for _ in range(75):
+        talk.echo.feed(talk.near_at, talk.chunk)
+        talk.far_at, talk.near_at = talk.far_at + 0.02, talk.near_at + 0.02
+    assert talk.go_on(0.2)
+
+
 def test_the_users_voice_is_kept_while_the_assistant_is_silent():
     room = Room(3)
     voice = room.near(synthetic("flite rms")[1].samples)[: 3 * RATE]
