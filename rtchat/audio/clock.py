@@ -117,9 +117,10 @@ class DeviceClock:
         most = 2 * math.sqrt(total)
         off = min(most, max(-most, reported - expected))
         of_time, of_rate = self._of_time / total, self._of_both / total
-        if abs(reported - expected) < _LATENESS:  # a latency that has changed says nothing about the rate
-            self._slow += of_rate * off
-        self._of_rate -= of_rate * self._of_both
+        if self._age >= _SETTLED_SECONDS:  # the first reports, of a buffer that fills, tell nothing of the rate
+            if abs(reported - expected) < _LATENESS:  # a latency that has changed says nothing about the rate
+                self._slow += of_rate * off
+            self._of_rate -= of_rate * self._of_both
         self._of_both -= of_rate * self._of_time
         self._of_time -= of_time * self._of_time
         return expected + of_time * off

@@ -45,6 +45,14 @@ def test_sound_that_was_lost_is_believed_at_once_and_nothing_less():
     assert clock.begins(FRAMES, 4.316) == pytest.approx(4.316)
 
 
+def test_what_is_reported_while_a_buffer_fills_is_no_drift():
+    """As recorded: six milliseconds too early at first."""
+    clock = DeviceClock(44_100)
+    for n in range(125):
+        clock.begins(352, 50 + n * 352 / 44_100 - (0.006 if n < 10 else 0))
+    assert abs(clock.drift_ppm) < 20
+
+
 def after_ten_seconds(change):
     """Times of the blocks, less those of an even clock, from a change of the latency on."""
     clock = DeviceClock(48_000)
