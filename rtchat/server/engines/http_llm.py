@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from rtchat.server.engines.base import AT_WORK, BrokenOff, Piece, Prompt, TextPiece, ToolCall
 from rtchat.server.engines.http_chat import request, several_calls
-from rtchat.server.engines.http_window import shortened
+from rtchat.server.engines.http_window import Shortening
 from rtchat.server.engines.upstream import RefusedError, Upstream, lines, refusal_text
 
 if TYPE_CHECKING:
@@ -37,6 +37,7 @@ class HttpLanguageModel:
     def __init__(self, upstream: Upstream) -> None:
         self._upstream = upstream
         self._sees = True  # until it refuses an image
+        self._shortening = Shortening()
 
     @property
     def name(self) -> str:
@@ -62,7 +63,7 @@ class HttpLanguageModel:
             except RefusedError as refused:
                 if begun or not refused.overflow or not prompt.may_be_cut:
                     raise
-                left = shortened(prompt, refused.overflow)
+                left = self._shortening.of(prompt, refused.overflow)
                 if left is None:
                     raise
                 prompt = replace(prompt, messages=left)
@@ -71,7 +72,7 @@ class HttpLanguageModel:
         calls: dict[int, _Call] = {}
         thinking = Thinking()
         ended: str | None = None
-        seen = begun = False
+        seen = False
         pieces = 0
         async with (
             self._asking(prompt) as response,
@@ -79,7 +80,6 @@ class HttpLanguageModel:
         ):
             async for delta, reason in choices:
                 seen = seen or reason != _DONE
-                begun = begun or any(delta.get(field) for field in ("content", "tool_calls", *_REASONING))
                 ended = ended or reason
                 if text := thinking.said(delta.get("content")):
                     yield TextPiece(text)
@@ -95,8 +95,6 @@ class HttpLanguageModel:
             raise self._upstream.nonsense("answered without any choices")
         if ended is None:
             raise self._upstream.nonsense("broke off in the middle of its answer")
-        if ended == "length" and not begun:  # nobody asked for so short an answer
-            raise self._upstream.failed("it stopped before its first word, at the end of its context window")
         if text := thinking.rest():
             yield TextPiece(text)
         if ended in _BROKEN_OFF:

@@ -36,10 +36,12 @@ class Overflow:
     Attributes:
         asked: Tokens of the request; 0 when that was not said.
         window: Tokens that the model takes; 0 when that was not said.
+        exact: Whether `asked` was counted to its end; vLLM stops counting when it is too much.
     """
 
     asked: int = 0
     window: int = 0
+    exact: bool = True
 
 
 def overflow(said: str) -> Overflow | None:
@@ -53,25 +55,33 @@ def overflow(said: str) -> Overflow | None:
     figures = [int(figure) for figure in re.findall(r"\d+", said)]
     window = int(found[1]) if (found := _WINDOW.search(said)) else 0
     asked = max(figures, default=0)
-    return Overflow(asked, window) if 0 < window < asked else Overflow()
+    return Overflow(asked, window, "at least" not in said) if 0 < window < asked else Overflow()
 
 
-def shortened(prompt: Prompt, by: Overflow) -> list[Message] | None:
-    """The messages without the oldest ones, beginning with the user; None when there is nothing to leave out.
+class Shortening:
+    """Leaves out what is too much for one server."""
 
-    The last message always stays: it is what is to be answered.
-    """
-    messages = prompt.messages
-    sizes = [len(each.text) + len(each.name) + _EACH + _IMAGE * len(each.images) for each in messages]
-    whole = sum(sizes) + len(prompt.instructions) + len(json.dumps(list(prompt.tools)))
-    if by.window:
-        per_token = whole / by.asked  # characters
-        step = max(1.0, STEP * by.window * max(1, round(per_token)))
-        needed = math.ceil((by.asked - ROOM * by.window) * per_token / step) * step
-    else:
-        needed = sum(sizes) / 2
-    at, gone = 0, 0
-    while at < len(messages) - 1 and (gone < needed or messages[at].role != "user"):
-        gone += sizes[at]
-        at += 1
-    return list(messages[at:]) if at else None
+    def __init__(self) -> None:
+        self._per_token = math.inf  # characters, of a server that stops counting: the fewest that it told of
+
+    def of(self, prompt: Prompt, by: Overflow) -> list[Message] | None:
+        """The messages without the oldest ones, beginning with the user; None when there is nothing to leave out.
+
+        The last message always stays: it is what is to be answered.
+        """
+        messages = prompt.messages
+        sizes = [len(each.text) + len(each.name) + _EACH + _IMAGE * len(each.images) for each in messages]
+        whole = sum(sizes) + len(prompt.instructions) + len(json.dumps(list(prompt.tools)))
+        if by.window:
+            per_token = whole / by.asked
+            if not by.exact:
+                per_token = self._per_token = min(per_token, self._per_token)
+            step = max(1.0, STEP * by.window * max(1, round(per_token)))
+            needed = math.ceil((whole - ROOM * by.window * per_token) / step) * step
+        else:
+            needed = sum(sizes) / 2
+        at, gone = 0, 0
+        while at < len(messages) - 1 and (gone < needed or messages[at].role != "user"):
+            gone += sizes[at]
+            at += 1
+        return list(messages[at:]) if at else None

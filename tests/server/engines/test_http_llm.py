@@ -109,13 +109,12 @@ async def test_a_conversation_that_is_more_than_the_window_loses_its_oldest_turn
 
 
 FULL = {"error": {"message": "Cannot truncate prompt with n_keep (5000) >= n_ctx (4096)"}}
-EMPTY = {"choices": [{"delta": {"role": "assistant", "content": ""}, "finish_reason": "length"}]}
 
 
 @pytest.mark.parametrize(
     "event",
-    [f"event: error\ndata: {json.dumps(FULL)}\n\n", FULL, EMPTY],
-    ids=["as LM Studio does", "as vLLM does", "by an empty answer"],
+    [f"event: error\ndata: {json.dumps(FULL)}\n\n", FULL],
+    ids=["as LM Studio does", "as vLLM does"],
 )
 async def test_a_window_that_the_stream_tells_of(stack, said, event):
     stack.chat = [event, "data: [DONE]\n\n"]
@@ -126,7 +125,7 @@ async def test_a_window_that_the_stream_tells_of(stack, said, event):
     assert await answer(stack, prompt) == [TextPiece("Hi.")]
     assert len(stack.asked[1]["messages"]) < len(stack.asked[0]["messages"])
     stack.then = None
-    with pytest.raises(EngineError, match=r"window\.|n_ctx .*larger context"):
+    with pytest.raises(EngineError, match=r"n_ctx .*larger context"):
         await answer(stack, Prompt("Be kind.", prompt.messages[-1:]))  # nothing to leave out
 
 
