@@ -72,7 +72,7 @@ class HttpLanguageModel:
         calls: dict[int, _Call] = {}
         thinking = Thinking()
         ended: str | None = None
-        seen = False
+        seen = thought = False
         pieces = 0
         async with (
             self._asking(prompt) as response,
@@ -88,6 +88,7 @@ class HttpLanguageModel:
                         yield BrokenOff("max_output_tokens")
                         return
                 elif thinking.going_on or any(delta.get(field) for field in _REASONING):
+                    thought = True
                     yield AT_WORK
                 for part in delta.get("tool_calls") or ():
                     _gather(calls, part)
@@ -97,9 +98,12 @@ class HttpLanguageModel:
             raise self._upstream.nonsense("broke off in the middle of its answer")
         if text := thinking.rest():
             yield TextPiece(text)
+            pieces += 1
         if ended in _BROKEN_OFF:
             yield _BROKEN_OFF[ended]
             return
+        if thought and not pieces and not calls:
+            raise self._upstream.nonsense("thought, and said nothing")
         for call in list(calls.values())[: None if several_calls(prompt) else 1]:
             yield self._called(call, prompt)
 

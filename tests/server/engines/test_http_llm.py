@@ -182,6 +182,16 @@ async def test_a_model_that_thinks_is_at_work(stack, said, field):
     assert await answer(stack) == [AT_WORK] * 4 + [TextPiece("Hi.")]
 
 
+@pytest.mark.parametrize("delta", [{"reasoning": "Hm"}, {"content": "<think>Hm</think>"}, {"content": "<think>"}])
+async def test_thoughts_alone_are_no_answer(stack, said, called, delta):
+    """As a server answers whose reasoning parser is for another model."""
+    stack.chat = [{"choices": [{"index": 0, "delta": delta}]}, *said()]
+    with pytest.raises(EngineError, match="thought, and said nothing"):
+        await answer(stack)
+    stack.chat[1:] = called({"index": 0, "id": "a", "function": {"name": "time"}})
+    assert await answer(stack) == [AT_WORK, ToolCall("time", "{}")]
+
+
 async def test_comments_and_usage_are_passed_over(stack, said):
     usage = {"choices": [], "usage": {"total_tokens": 1}}
     stack.chat = [": keep\n\n", "event: x\ndata:\n\n", *said("Hi")[:-1], usage, "data: [DONE]"]
