@@ -189,7 +189,7 @@ async def test_thoughts_alone_are_no_answer(stack, said, called, delta):
     with pytest.raises(EngineError, match="thought, and said nothing"):
         await answer(stack)
     stack.chat[1:] = called({"index": 0, "id": "a", "function": {"name": "time"}})
-    assert await answer(stack) == [AT_WORK, ToolCall("time", "{}")]
+    assert [piece for piece in await answer(stack) if piece != AT_WORK] == [ToolCall("time", "{}")]
 
 
 async def test_comments_and_usage_are_passed_over(stack, said):
