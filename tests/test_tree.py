@@ -31,6 +31,7 @@ OF_MORE_THAN_A_MODULE = {
     "tests/test_one_process.py": "client and server, joined without a network",
     "tests/conversation/test_properties.py": "the machine, among random interleavings",
     "tests/conversation/test_traces.py": "parser and machine, on recorded sessions",
+    "tests/server/engines/test_http_sessions.py": "sessions, with engines over HTTP",
     "tests/server/engines/test_llama_cpp.py": "the language model over HTTP, before the server of llama.cpp",
     "tests/server/dialogue/test_garbage.py": "the server's dialogue, on mangled frames",
     "tests/server/dialogue/test_recorded.py": "the server's dialogue, on recorded clients",
