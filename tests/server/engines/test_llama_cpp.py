@@ -1,4 +1,4 @@
-"""The language model over HTTP, before llama.cpp's own server, where the package xllamacpp is installed (34 MB).
+"""The language model over HTTP, before llama.cpp's own server, with the packages of the group `neural`.
 
 Its model (`tiny_gguf.py`) says "Hello there.", counts for ever when it reads "count", thinks at "think", and calls
 a function at "call" or when it must.
@@ -25,7 +25,7 @@ from rtchat.server.engines.http_llm import HttpLanguageModel
 from rtchat.server.engines.upstream import Upstream
 from rtchat.server.run import ServerConfig, build, embedded
 
-pytestmark = pytest.mark.skipif(find_spec("xllamacpp") is None, reason="not installed: pip install xllamacpp")
+pytestmark = pytest.mark.skipif(find_spec("xllamacpp") is None, reason="the packages of the group neural are not installed")
 
 CITY = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
 TOOLS = [
