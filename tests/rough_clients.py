@@ -288,8 +288,9 @@ class Rough:
                 match first & 15:
                     case 8:
                         self._told.got[f"close {int.from_bytes(payload[:2])}"] += 1
-                        if payload[:2] == struct.pack("!H", 1011):
-                            raise Wrong("closed with 1011")
+                        # It answers no ping, so that one which has to wait for its turn too long is rightly closed.
+                        if payload[:2] == struct.pack("!H", 1011) and b"keepalive ping timeout" not in payload:
+                            raise Wrong(f"closed with 1011: {payload[2:].decode()}")
                         return
                     case 1:
                         self._event(payload)

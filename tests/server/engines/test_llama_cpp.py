@@ -25,7 +25,8 @@ from rtchat.server.engines.http_llm import HttpLanguageModel
 from rtchat.server.engines.upstream import Upstream
 from rtchat.server.run import ServerConfig, build, embedded
 
-pytestmark = pytest.mark.skipif(find_spec("xllamacpp") is None, reason="the packages of the group neural are not installed")
+absent = "the packages of the group neural are not installed"
+pytestmark = pytest.mark.skipif(find_spec("xllamacpp") is None, reason=absent)
 
 CITY = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
 TOOLS = [
