@@ -125,7 +125,6 @@ def channels(folder):
     return (both / 32768).astype(np.float32).T
 
 
-@pytest.mark.chance
 def test_on_a_laptop_it_hears_the_user_and_never_itself(furnish, talk, stop, pulse, recording):
     room = furnish(LAPTOP)
     process, records = talk("--record")
