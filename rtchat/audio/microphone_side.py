@@ -98,15 +98,19 @@ class MicrophoneSide:
         microphone = Microphone(form)
         waiting: deque[tuple[bytes, float]] = deque()
         arrived = 0
+        asked = False
 
         def take() -> None:
+            nonlocal asked
+            asked = False
             self._take(microphone, form, [waiting.popleft() for _ in range(len(waiting))])
 
         def on_capture(block: bytes, at: float) -> None:
-            nonlocal arrived
+            nonlocal arrived, asked
             waiting.append((block, at))
             arrived += form.samples(block)
-            if arrived >= microphone.due and not self._closed:
+            if arrived >= microphone.due and not asked and not self._closed:
+                asked = True  # once: what wakes the loop has room for some hundred bytes, and SIGTERM needs one
                 self._soon(take)
 
         return on_capture

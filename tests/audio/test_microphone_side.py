@@ -65,6 +65,7 @@ async def test_a_busy_event_loop_gets_all_of_it_later():
     put = side.capture(AudioFormat(48_000, 1))
     for n in range(50):
         put(BLOCK * 2, 0.008 * n)
+    assert len(side.wanted) == 1
     side.run()
     assert len(side.noted) == 19
     assert len(await side.heard()) == 19
