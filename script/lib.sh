@@ -244,6 +244,8 @@ install_everything() { # install_everything KIND, with file descriptor 9 to lock
     locked echo ||
         say "could not install livekit: no echo cancelling, so the microphone is off while the assistant speaks"
     [ "$kind" != test ] || locked test || give_up
+    [ "$kind" != test ] || locked llama --only-binary :all: ||
+        say "could not install xllamacpp: not tested before llama.cpp's server"
 
     printf '%s\n%s\n' "$(fingerprint)" "${absent# }" >"$venv/.set-up-$kind"
     [ "$kind" != test ] || cp "$venv/.set-up-test" "$venv/.set-up-run"

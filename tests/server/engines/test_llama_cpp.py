@@ -1,4 +1,4 @@
-"""The language model over HTTP, before llama.cpp's own server, with the packages of the group `neural`.
+"""The language model over HTTP, before llama.cpp's own server, with the package of the group `llama`.
 
 Its model (`tiny_gguf.py`) says "Hello there.", counts for ever when it reads "count", thinks at "think", and calls
 a function at "call" or when it must.
@@ -25,7 +25,7 @@ from rtchat.server.engines.http_llm import HttpLanguageModel
 from rtchat.server.engines.upstream import Upstream
 from rtchat.server.run import ServerConfig, build, embedded
 
-absent = "the packages of the group neural are not installed"
+absent = "the package of the group llama is not installed"
 pytestmark = pytest.mark.skipif(find_spec("xllamacpp") is None, reason=absent)
 
 CITY = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
