@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rtchat.protocol import server_events as ev
 from rtchat.protocol.config import ResponseParams
@@ -12,7 +12,6 @@ from rtchat.server.dialogue.checks import Rejected
 from rtchat.server.dialogue.items import overhead
 from rtchat.server.dialogue.mcp_calls import McpCalls
 from rtchat.server.dialogue.plan import Plan
-from rtchat.server.dialogue.refusals import voice_is_fixed
 from rtchat.server.dialogue.response import Answer, Status
 from rtchat.server.dialogue.signals import (
     Abort,
@@ -129,8 +128,6 @@ class Answers:
         if context.settings.kind != "realtime":
             raise Rejected("invalid_value", "A transcription session gives no responses.", "type")
         plan = Plan.of(context.settings.realtime, params, context.fixed_voice)
-        if _voice(params) not in (None, plan.voice):
-            raise voice_is_fixed()
         known = ("auto", "none", "required", *(tool["name"] for tool in plan.tools))
         if plan.tool_choice not in known:
             message = f"Tool choice '{plan.tool_choice}' not found in 'tools' parameter."
@@ -323,10 +320,6 @@ class Answers:
             return effects + self.create(*asked)
         except Rejected as rejected:
             return [*effects, self._context.error(rejected)]
-
-
-def _voice(params: ResponseParams) -> Any:
-    return params.audio.output.voice if params.audio and params.audio.output else None
 
 
 def spoken_language(model: str) -> str:

@@ -17,6 +17,7 @@ from rtchat.protocol.config import (
     ToolChoiceMcp,
     VoiceId,
 )
+from rtchat.server.dialogue.refusals import voice_is_fixed
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +42,17 @@ class Plan:
     mcp_choice: ToolChoiceMcp | None = None
 
     @classmethod
-    def of(cls, session: RealtimeSession, params: ResponseParams, voice: Any = None) -> Plan:
-        """The session's settings, then the response's; `voice` is the one that it must have."""
+    def of(cls, session: RealtimeSession, params: ResponseParams, fixed_voice: Any = None) -> Plan:
+        """The session's settings, then the response's; `fixed_voice` is the one that it must have.
+
+        Raises:
+            Rejected: The response names another.
+        """
         assert session.audio is not None and session.audio.output is not None
         out = session.audio.output
         over = params.audio.output if params.audio and params.audio.output else ResponseAudioOutput()
+        if fixed_voice is not None and over.voice not in (None, fixed_voice):
+            raise voice_is_fixed()
         tools = session.tools if params.tools is None else params.tools
         choice = session.tool_choice if params.tool_choice is None else params.tool_choice
         parallel = session.parallel_tool_calls if params.parallel_tool_calls is None else params.parallel_tool_calls
@@ -53,7 +60,7 @@ class Plan:
         return cls(
             instructions=session.instructions or "" if params.instructions is None else params.instructions,
             modality=modalities[0],
-            voice=voice or over.voice or out.voice,
+            voice=fixed_voice or over.voice or out.voice,
             format=over.format or out.format,
             speed=out.speed or 1.0,
             max_output_tokens=params.max_output_tokens or session.max_output_tokens or "inf",
